@@ -1,0 +1,310 @@
+"""The kinds of records and the fields of each: the one place that says what every word means.
+
+On the wire a record is a run of signed 64-bit words: a header, then one word a field. The header is ``kind | fields << 8``, so
+that a reader skips a kind that it does not know, and ignores fields that a later version adds at the end.
+
+Words are integers only. Text, code positions and await stacks are interned once in the recording's tables (see
+`asyncio_trace.recording`) and named by their number there; 0 is "none" everywhere. Ids of tasks, futures, resources and jobs
+come from one counter, so an id names one thing in the whole trace. Times are nanoseconds of the monotonic clock since the trace
+began.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
+
+class WakerKind:
+    """What made an awaited thing resolve; the word's value on the wire and its name in the timeline."""
+
+    NONE = 0
+    TASK = 1
+    CALLBACK = 2
+    TIMER = 3
+    IO = 4
+    THREAD = 5
+    SIGNAL = 6
+    LOOP = 7
+
+    NAMES: ClassVar[tuple[str, ...]] = ("none", "task", "callback", "timer", "io", "thread", "signal", "loop")
+
+
+class Outcome:
+    """How a task, future or job ended; the word's value on the wire and its name in the timeline."""
+
+    PENDING = 0
+    RETURNED = 1
+    RAISED = 2
+    CANCELLED = 3
+
+    NAMES: ClassVar[tuple[str, ...]] = ("pending", "returned", "raised", "cancelled")
+
+
+class StepEnd:
+    """How a task's step ended."""
+
+    WAITING = 0
+    """Suspended on the thing in `Step.awaited`."""
+    YIELDED = 1
+    """Suspended on nothing (a bare yield): queued again at once."""
+    DONE = 2
+    CUT = 3
+    """Still running when the trace ended."""
+
+
+class TaskFlag:
+    """Bits of `TaskCreated.flags`."""
+
+    EAGER = 1
+    """The first step ran inside the call that created the task."""
+    FOUND = 2
+    """The task was alive before the tracer looked; creation time, parent and site are unknown."""
+
+
+class LoopStarted(NamedTuple):
+    """A loop came under the tracer's eyes."""
+
+    loop: int
+    ns: int
+    type: int
+    """String: the loop class's qualified name."""
+    thread: int
+
+
+class LoopClosed(NamedTuple):
+    """`loop.close()` was called."""
+
+    loop: int
+    ns: int
+
+
+class Idle(NamedTuple):
+    """The loop waited in its selector with nothing to run."""
+
+    loop: int
+    start_ns: int
+    end_ns: int
+
+
+class TaskCreated(NamedTuple):
+    """A task came into being."""
+
+    task: int
+    ns: int
+    loop: int
+    parent: int
+    """The task that was running, or 0."""
+    coroutine: int
+    """String: the coroutine's qualified name."""
+    site: int
+    """Site of the program's own line that created it."""
+    flags: int
+
+
+class TaskNamed(NamedTuple):
+    """The task's name as last seen (names may change while a task lives)."""
+
+    task: int
+    name: int
+
+
+class Step(NamedTuple):
+    """One step of a task: how it became ready, when it ran, what it then waited on."""
+
+    task: int
+    loop: int
+    start_ns: int
+    end_ns: int
+    end: int
+    """A `StepEnd`."""
+    awaited: int
+    """Id of the future, task or resource that the task now waits on, or 0."""
+    stack: int
+    """Stack of awaiting frames at the suspension, or 0."""
+    ready_ns: int
+    """When the task was queued for this step; 0 if by its own bare yield, when its last step ended."""
+    waker: int
+    """A `WakerKind`: what queued it."""
+    waker_id: int
+    """Task id for a task; string of the callback's name for a callback or timer; thread number for a thread."""
+    waker_site: int
+    made: int
+    """Id of the future that asyncio made for this very wait (as `sleep` and `Queue.get` do), or 0. It has no `FutureCreated`,
+    and a `FutureResolved` only if it did not get a plain result: it is resolved by what wakes the task."""
+    made_ns: int
+    """When that future was made."""
+
+
+class YieldedStep(NamedTuple):
+    """A step between two bare yields, the most frequent thing in a busy program: queued by itself when its last step ended."""
+
+    task: int
+    loop: int
+    start_ns: int
+    end_ns: int
+    stack: int
+
+
+class Woken(NamedTuple):
+    """A task was queued for a step that never ran before the trace ended."""
+
+    task: int
+    ready_ns: int
+    waker: int
+    waker_id: int
+    waker_site: int
+
+
+class TaskDone(NamedTuple):
+    """A task ended; follows its last `Step`."""
+
+    task: int
+    ns: int
+    outcome: int
+    exception: int
+    """String: the exception's qualified type name, or 0."""
+
+
+class CallbackRun(NamedTuple):
+    """The loop ran a callback that is not a task's step."""
+
+    loop: int
+    name: int
+    """String: the callback's qualified name."""
+    start_ns: int
+    end_ns: int
+    ready_ns: int
+    """When it was queued (its due time for a timer, the selector's return for I/O)."""
+    origin: int
+    """A `WakerKind`: what queued it."""
+    origin_id: int
+
+
+class FutureCreated(NamedTuple):
+    """An `asyncio.Future` that is not a task came into being."""
+
+    future: int
+    ns: int
+    loop: int
+    creator: int
+    """The task that was running, or 0."""
+    site: int
+    type: int
+    """String: the class's name."""
+
+
+class FutureResolved(NamedTuple):
+    """A future got its result, exception or cancellation."""
+
+    future: int
+    ns: int
+    outcome: int
+    waker: int
+    waker_id: int
+    waker_site: int
+
+
+class CancelRequested(NamedTuple):
+    """Somebody asked a task to cancel."""
+
+    task: int
+    ns: int
+    waker: int
+    waker_id: int
+    waker_site: int
+
+
+class JobSubmitted(NamedTuple):
+    """Work was handed to an executor."""
+
+    job: int
+    ns: int
+    loop: int
+    task: int
+    future: int
+    """The asyncio future that carries the result."""
+    function: int
+    """String: the function's qualified name."""
+    site: int
+
+
+class JobRan(NamedTuple):
+    """A thread ran a job from start to end."""
+
+    job: int
+    start_ns: int
+    end_ns: int
+    thread: int
+    outcome: int
+
+
+class ThreadSeen(NamedTuple):
+    """A thread that runs loops or jobs, or wakes a loop."""
+
+    thread: int
+    name: int
+    native_id: int
+
+
+class ResourceSeen(NamedTuple):
+    """A lock, semaphore, event, condition, barrier or queue that a task waits on."""
+
+    resource: int
+    type: int
+    """String: the class's name."""
+
+
+class ParentSpan(NamedTuple):
+    """The OpenTelemetry span that was active where a task was created."""
+
+    task: int
+    trace_id_high: int
+    trace_id_low: int
+    span_id: int
+    trace_flags: int
+
+
+class Dropped(NamedTuple):
+    """Events that the tracer could not keep, here in the stream."""
+
+    events: int
+
+
+class Ended(NamedTuple):
+    """The trace ended in order; a recording without it was cut."""
+
+    ns: int
+
+
+Record = (
+    LoopStarted | LoopClosed | Idle | TaskCreated | TaskNamed | Step | Woken | TaskDone | CallbackRun | FutureCreated
+    | FutureResolved | CancelRequested | JobSubmitted | JobRan | ThreadSeen | ResourceSeen | ParentSpan | Dropped | Ended
+    | YieldedStep
+)  # fmt: skip
+
+KINDS: dict[int, type[Record]] = dict(
+    enumerate(
+        (
+            LoopStarted, LoopClosed, Idle, TaskCreated, TaskNamed, Step, Woken, TaskDone, CallbackRun, FutureCreated,
+            FutureResolved, CancelRequested, JobSubmitted, JobRan, ThreadSeen, ResourceSeen, ParentSpan, Dropped, Ended,
+            YieldedStep,
+        ),
+        start=1,
+    )
+)  # fmt: skip
+"""Number on the wire to record type. Numbers are never reused."""
+
+HEADERS: dict[type[Record], int] = {record: kind | len(record._fields) << 8 for kind, record in KINDS.items()}
+"""The first word of each record type on the wire."""
+
+PACK: dict[type[Record], Callable[..., bytes]] = {
+    record: struct.Struct(f"<{1 + len(record._fields)}q").pack for record in HEADERS
+}
+"""Makes a record's bytes from its header and its fields; quicker by far than gathering the integers."""
+
+
+def pack(record: Record) -> bytes:
+    """A record as it stands on the wire."""
+    return PACK[type(record)](HEADERS[type(record)], *record)
