@@ -1,0 +1,219 @@
+"""The chain of frames through which a suspended task awaits, read from the coroutine objects; nothing is wrapped.
+
+Reading costs some 150 ns a frame, so the result is interned by (code, instruction) pairs and what follows from it, such as
+whether a frame belongs to a lock, is worked out once a stack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import opcode
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
+from typing import Any
+from weakref import ReferenceType, ref
+
+from asyncio_trace.tracer.recorder import Recorder
+
+
+def _future_iterator() -> type:
+    """Type of what `await` asks of a future written in C: where nearly every chain ends."""
+
+    class Loop:
+        def get_debug(self) -> bool:
+            return False
+
+    return type(asyncio.Future(loop=Loop()).__await__())  # type: ignore[arg-type]
+
+
+_YIELD_VALUE = opcode.opmap["YIELD_VALUE"]
+
+
+def _suspension_points(code: CodeType) -> int:
+    """In how many places a coroutine's code may be suspended; 0 if it is one of `_LEAVES`."""
+    return 0 if id(code) in _LEAVES else code.co_code[::2].count(_YIELD_VALUE)
+
+
+MAKERS = (
+    asyncio.tasks.sleep,
+    asyncio.StreamReader._wait_for_data,  # type: ignore[attr-defined]
+    asyncio.Lock.acquire,
+    asyncio.Semaphore.acquire,
+    asyncio.Event.wait,
+    asyncio.Condition.wait,
+    asyncio.Queue.get,
+    asyncio.Queue.put,
+)
+"""Coroutines of asyncio that make a future and await it at once."""
+
+_LEAVES = frozenset(
+    id(function.__code__)
+    for function in MAKERS
+    if function is asyncio.tasks.sleep or function.__code__.co_code[::2].count(_YIELD_VALUE) == 1
+)
+"""Addresses of code that awaits at one place, at a stack's inner end (`sleep` yields at another, which is known apart)."""
+
+_RESOURCES = (asyncio.Lock, asyncio.Semaphore, asyncio.Event, asyncio.Condition, asyncio.Queue)
+
+NONE = -1
+INNERMOST = -2
+
+_FUTURE_ITERATOR = _future_iterator()
+
+MAX_DEPTH = 200
+"""Frames; a chain this long is a runaway recursion, and its outer part tells enough."""
+
+_RESOURCE_METHODS = {
+    ("asyncio.locks", "Lock.acquire"),
+    ("asyncio.locks", "Semaphore.acquire"),
+    ("asyncio.locks", "BoundedSemaphore.acquire"),
+    ("asyncio.locks", "Event.wait"),
+    ("asyncio.locks", "Condition.wait"),
+    ("asyncio.locks", "Barrier.wait"),
+    ("asyncio.queues", "Queue.get"),
+    ("asyncio.queues", "Queue.put"),
+    ("asyncio.queues", "Queue.join"),
+}
+"""Methods whose `self` is the thing waited on."""
+
+
+class AwaitStacks:
+    """Reads and interns await stacks, and gives identity to the locks, queues and events at their end."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._by_key: dict[tuple[int, ...], tuple[int, int]] = {}
+        """Code addresses, each with its instruction if it may be at several, to stack number and depth (see `read`)."""
+        self._places: dict[int, int] = {}
+        """Code address to the number of places where it may be suspended; 0 for asyncio's own that end a stack."""
+        self._is_resource: dict[type, bool] = {}
+        self._resources: dict[int, tuple[int, ReferenceType[Any] | None]] = {}
+
+    def read(self, coro: Any, yields: bool = False) -> tuple[int, int, Any]:
+        """Stack number, depth and innermost coroutine of a suspended coroutine, generator or the like.
+
+        Depth is that of the frame whose `self` is the lock or the like that is waited on: `INNERMOST`, `NONE`, or counted from
+        the outermost. `yields` says that it is suspended on nothing.
+        """
+        key: list[int] = []
+        places = self._places
+        awaiting = inner = coro
+        while awaiting is not None:
+            kind = type(awaiting)
+            if kind is CoroutineType:
+                inner = awaiting
+                code = awaiting.cr_code
+                address = id(code)
+                points = places.get(address)
+                if points is None:
+                    points = places[address] = _suspension_points(code)
+                if not points:
+                    key.append(-address if yields else address)
+                    break
+                key.append(address)
+                if points > 1:  # else where it awaits is known, and no frame object need be made to learn it
+                    frame = awaiting.cr_frame
+                    if frame is None:
+                        break
+                    key.append(frame.f_lasti)
+                awaiting = awaiting.cr_await
+                continue
+            if kind is GeneratorType:
+                frame = awaiting.gi_frame
+                awaiting = awaiting.gi_yieldfrom
+            elif kind is _FUTURE_ITERATOR:
+                break
+            else:
+                frame, awaiting = _other(awaiting)
+                if frame is None:
+                    continue
+            if frame is None:
+                break
+            key.append(id(frame.f_code))
+            key.append(frame.f_lasti)
+        stack = tuple(key)
+        known = self._by_key.get(stack) or self._intern(stack, coro)
+        return known[0], known[1], inner
+
+    def resource(self, coro: Any, depth: int, inner: Any) -> int:
+        """Id of the lock, queue or the like that this coroutine waits on; 0 if unknown. The arguments are what `read` said."""
+        if depth == INNERMOST:
+            # a coroutine refers to its locals: no need of f_locals, which would keep them all alive
+            thing = self._find(inner)
+        else:
+            frames = _frames(coro)
+            thing = frames[depth].f_locals.get("self") if depth < len(frames) else None
+        if thing is None:
+            return 0
+        address = id(thing)
+        known = self._resources.get(address)
+        if known is not None and (known[1] is None or known[1]() is thing):
+            return known[0]
+        number = self._recorder.resource(type(thing).__name__)
+        try:
+            reference = ref(thing, lambda _: self._resources.pop(address, None))
+        except TypeError:
+            reference = None
+        self._resources[address] = (number, reference)
+        return number
+
+    def _find(self, inner: Any) -> Any:
+        known = self._is_resource
+        for thing in gc.get_referents(inner):
+            kind = type(thing)
+            is_resource = known.get(kind)
+            if is_resource is None:
+                is_resource = known[kind] = issubclass(kind, _RESOURCES)
+            if is_resource:
+                return thing
+        return None
+
+    def _intern(self, key: tuple[int, ...], coro: Any) -> tuple[int, int]:
+        sites = []
+        depth = NONE
+        for index, frame in enumerate(_frames(coro)):
+            code = frame.f_code
+            module = frame.f_globals.get("__name__")
+            if depth == NONE and (module, code.co_qualname) in _RESOURCE_METHODS:
+                depth = index
+            sites.append(self._recorder.site(code, frame.f_lasti, module))
+        if depth == len(sites) - 1 >= 0:
+            depth = INNERMOST
+        found = (self._recorder.stack(tuple(sites)) if sites else 0, depth)
+        if len(sites) < MAX_DEPTH:
+            self._by_key[key] = found
+        return found
+
+
+def _frames(coro: Any) -> list[FrameType]:
+    frames: list[FrameType] = []
+    awaiting = coro
+    while awaiting is not None and len(frames) < MAX_DEPTH:
+        frame, awaiting = _other(awaiting)
+        if frame is not None:
+            frames.append(frame)
+    return frames
+
+
+def _other(awaiting: Any) -> tuple[FrameType | None, Any]:
+    """Frame, and what it awaits, of anything that can be awaited in Python; (None, None) at the end of the chain."""
+    kind = type(awaiting)
+    if kind is CoroutineType:
+        return awaiting.cr_frame, awaiting.cr_await
+    if kind is GeneratorType:
+        return awaiting.gi_frame, awaiting.gi_yieldfrom
+    if kind is AsyncGeneratorType:
+        return awaiting.ag_frame, awaiting.ag_await
+    if kind.__name__ in _OPAQUE and kind.__module__ == "builtins":
+        # these iterators hold a coroutine or an async generator and show it to nobody but the collector
+        for inner in gc.get_referents(awaiting):
+            if type(inner) in (CoroutineType, AsyncGeneratorType, GeneratorType):
+                return None, inner
+        return None, None
+    frame = getattr(awaiting, "cr_frame", None)
+    if type(frame) is FrameType:  # a compiled coroutine that keeps the protocol
+        return frame, getattr(awaiting, "cr_await", None)
+    return None, None
+
+
+_OPAQUE = frozenset({"async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "anext_awaitable"})

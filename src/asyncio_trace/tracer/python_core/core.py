@@ -1,0 +1,108 @@
+"""The Python core: puts its parts together and hands out what stands in for methods of loops and handles."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop, events
+from collections.abc import Callable
+from typing import Any
+
+from asyncio_trace.events.records import Step, StepEnd, WakerKind
+from asyncio_trace.tracer.await_stack import AwaitStacks
+from asyncio_trace.tracer.core import Method
+from asyncio_trace.tracer.futures import Futures
+from asyncio_trace.tracer.jobs import Jobs
+from asyncio_trace.tracer.loop_state import ATTRIBUTE, LoopState
+from asyncio_trace.tracer.python_core import asyncio_loop, foreign_loop, runs
+from asyncio_trace.tracer.python_core.callbacks import StepCallbacks
+from asyncio_trace.tracer.recorder import Recorder
+from asyncio_trace.tracer.tasks import YIELDED, Tasks
+
+
+class PythonCore:
+    """See `asyncio_trace.tracer.core.Core`."""
+
+    name = "python"
+
+    def __init__(self, recorder: Recorder, state_of: Callable[[AbstractEventLoop], LoopState | None]) -> None:
+        self.recorder = recorder
+        self.state_of = state_of
+        self.futures = Futures(recorder)
+        self.tasks = Tasks(recorder, self.futures, AwaitStacks(recorder))
+        self.jobs = Jobs(recorder, self.futures)
+        self.steps = StepCallbacks(self.tasks)
+        self.runs = runs.build(recorder, self.tasks, events.Handle._run)
+        self.futures.hide_from_repr()
+
+    def attach(self, loop: AbstractEventLoop, *, foreign: bool) -> LoopState:
+        """Begin to follow a loop; tasks that it already has are taken in."""
+        state = LoopState(self.recorder, loop, foreign=foreign)
+        setattr(loop, ATTRIBUTE, state)
+        for task in _tasks_of(loop):
+            if id(task) not in self.tasks.by_address:
+                self.tasks.found(state, task)
+        return state
+
+    def asyncio_methods(self, original: dict[str, Method]) -> dict[str, Method]:
+        """Replacements for methods of `BaseEventLoop`."""
+        return asyncio_loop.build(self, original)
+
+    def process_events_method(self, original: Method) -> Method:
+        """Replacement for `_process_events` of a class of asyncio's."""
+        return asyncio_loop.build_process_events(self.recorder, original)
+
+    def foreign_methods(self, original: dict[str, Method]) -> dict[str, Method]:
+        """Replacements for methods of a loop class that is not built on `BaseEventLoop`."""
+        return foreign_loop.build(self, original)
+
+    def handle_run_method(self, original: Method) -> Method:
+        """Replacement for `Handle._run`, for handles that are none of ours: I/O readiness, signals, and what was queued
+        before the trace began.
+        """
+        recorder, by_address, steps, parts = self.recorder, self.tasks.by_address, self.steps, self.runs
+        is_step, run_callback, io = steps.is_step, parts.run_callback, WakerKind.IO
+
+        def _run(self: Any) -> None:
+            loop = getattr(self._loop, ATTRIBUTE, None)
+            callback = self._callback
+            try:
+                if type(loop) is not LoopState or not recorder.active or loop.recorder is not recorder:
+                    original(self)
+                elif isinstance(self, parts.ThreadSafeHandle) or isinstance(callback, foreign_loop.Wrapped):
+                    original(self)  # what called us records this run, or what we call will
+                elif is_step(callback):
+                    task = callback.__self__
+                    parts.run_step(self, loop, by_address.get(id(task)) or steps.found(loop, task))
+                else:
+                    signal = loop.signals.pop(id(self), None) if loop.signals else None
+                    run_callback(loop, signal or (loop.select_end, io, 0, 0), callback, original, (self,))
+            except BaseException as error:
+                runs.hide(error)
+                raise
+            finally:
+                self = callback = task = None  # a traceback may keep this frame alive, and it nothing else
+
+        return _run
+
+    def ending(self, loop: LoopState) -> None:
+        """The trace ends now: record the step that is running on the loop."""
+        while loop.eager:
+            self.tasks.eager_ends(loop)
+        state, cause = loop.current, loop.step_wake
+        if state is not None and cause is not None:
+            start, now = loop.step_start - self.recorder.origin, self.recorder.now()
+            if cause is YIELDED:
+                cause = (0, WakerKind.TASK, state.id, 0)
+            self.recorder.add(Step, state.id, loop.id, start, now, StepEnd.CUT, 0, 0, *cause, 0, 0)
+            loop.current = None
+
+    def release(self) -> None:
+        """Leave every future as if the core had never been there."""
+        self.futures.release()
+
+
+def _tasks_of(loop: AbstractEventLoop) -> set[Any]:
+    try:
+        return asyncio.all_tasks(loop)
+    except Exception:  # the set of tasks changed under another thread
+        return set()

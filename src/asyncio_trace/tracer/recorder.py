@@ -1,0 +1,189 @@
+"""Where events gather between the moment they happen and the file: records, interned tables, ids, the clock, and failures.
+
+The hot path packs integers and appends them to one `bytearray`; that is atomic, so threads share it. All else happens when
+the loop is about to sleep, or when a good many records have gathered.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import Any, Protocol
+
+from asyncio_trace.events.records import HEADERS, PACK, Dropped, Ended, Record, ResourceSeen, ThreadSeen
+
+FLUSH_BYTES = 1 << 19
+"""Bytes that gather before they are written even though the loop is busy: some 5,000 to 10,000 events."""
+
+FLUSH_IDLE_NS = 20_000_000
+"""Least time between two writes that happen because the loop is about to sleep."""
+
+FLUSH_SLEEP_NS = 2_000_000
+"""The same, where the loop is about to sleep for long: whoever kills the program meanwhile shall not take its last events."""
+
+SHORT_SLEEP = 0.02
+"""Seconds; a longer sleep is long."""
+
+FLUSH_BUSY_NS = 250_000_000
+"""Age at which what has gathered is written although the loop is busy."""
+
+
+class Sink(Protocol):
+    """Where a recorder's output goes; `asyncio_trace.recording.writer.RecordingWriter` is one."""
+
+    def write(self, tables: dict[str, list[Any]], records: bytes) -> None:
+        """Keep these rows and records. Raises OSError if it can't."""
+
+    def close(self) -> None:
+        """No more will come."""
+
+
+class Recorder:
+    """Gathers the records of one trace and hands them to a sink."""
+
+    def __init__(self, sink: Sink, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self.sink = sink
+        self.clock = clock
+        """Nanoseconds of a monotonic clock; `origin` is its reading at the trace's begin, which records subtract."""
+        self.origin = clock()
+        self.buffer = bytearray()
+        """Records that have gathered, as they go to the file."""
+        self.active = True
+        self.lost_events = 0
+        self.failure: str | None = None
+        """The first failure of ours, in one line; told once at the end."""
+        self.next_id: Callable[[], int] = count(1).__next__
+        self.flushed_ns = 0
+        self._lock = threading.RLock()
+        self._strings: dict[str, int] = {}
+        self._sites: dict[tuple[int, int], int] = {}
+        self._stacks: dict[tuple[int, ...], int] = {}
+        self._threads: dict[int, int] = {}
+        self._code_kept: dict[int, object] = {}
+        self._new: dict[str, list[Any]] = {"strings": [], "sites": [], "stacks": []}
+
+    def now(self) -> int:
+        """Nanoseconds since the trace began."""
+        return self.clock() - self.origin
+
+    def add(self, kind: type[Record], *fields: int) -> None:
+        """Add a record, given its fields."""
+        self.buffer.extend(PACK[kind](HEADERS[kind], *fields))
+
+    # -- interning ------------------------------------------------------------------------------------------------------
+
+    def string(self, text: object) -> int:
+        """Number of a text; anything that is not a plain `str` is 0."""
+        number = self._strings.get(text) if type(text) is str else 0
+        if number is None:
+            assert type(text) is str
+            with self._lock:
+                number = self._strings.setdefault(text, len(self._strings) + 1)
+                if number == len(self._strings):
+                    self._new["strings"].append((number, text))
+        return number
+
+    def site(self, code: Any, lasti: int, module: object) -> int:
+        """Number of a place in code: a code object and an instruction offset in it."""
+        key = (id(code), lasti)
+        number = self._sites.get(key)
+        if number is None:
+            line = line_of(code, lasti)
+            row = (self.string(code.co_qualname), self.string(code.co_filename), line, self.string(module))
+            with self._lock:
+                number = self._sites.setdefault(key, len(self._sites) + 1)
+                if number == len(self._sites):
+                    self._code_kept[id(code)] = code  # or its address could come to mean another
+                    self._new["sites"].append((number, *row))
+        return number
+
+    def stack(self, sites: tuple[int, ...]) -> int:
+        """Number of a stack, given as its sites, outermost first."""
+        number = self._stacks.get(sites)
+        if number is None:
+            with self._lock:
+                number = self._stacks.setdefault(sites, len(self._stacks) + 1)
+                if number == len(self._stacks):
+                    self._new["stacks"].append((number, sites))
+        return number
+
+    def thread(self) -> int:
+        """Number of the calling thread; recorded when first seen."""
+        ident = threading.get_ident()
+        number = self._threads.get(ident)
+        if number is None:
+            with self._lock:
+                number = self._threads[ident] = len(self._threads) + 1
+            # not threading.current_thread(): it would register a dummy for a thread that is not Python's
+            thread = getattr(threading, "_active", {}).get(ident)
+            name = self.string(getattr(thread, "name", f"thread {ident}"))
+            self.add(ThreadSeen, number, name, threading.get_native_id())
+        return number
+
+    def resource(self, type_name: str) -> int:
+        """A new id for a lock, queue or the like."""
+        number = self.next_id()
+        self.add(ResourceSeen, number, self.string(type_name))
+        return number
+
+    # -- output ---------------------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Hand over what has gathered. A sink that fails costs events, which are counted, and never the program."""
+        if not self.active:
+            self.buffer.clear()
+            return
+        with self._lock:
+            records = bytes(self.buffer)
+            new, self._new = self._new, {"strings": [], "sites": [], "stacks": []}
+            del self.buffer[: len(records)]
+        self.flushed_ns = self.now()
+        try:
+            self.sink.write(new, records)
+        except Exception as error:
+            self.active = False  # the tables have a gap now: nothing after it could be read
+            self.lost_events += count_records(records)
+            self.failed(error)
+
+    def close(self) -> None:
+        """End the trace: write the rest and the closing record. Closing twice does nothing."""
+        if self.active:
+            if self.lost_events:
+                self.add(Dropped, self.lost_events)
+            self.add(Ended, self.now())
+            self.flush()
+            self.active = False
+        try:
+            self.sink.close()
+        except Exception as error:
+            self.failed(error)
+
+    def abandon(self) -> None:
+        """Forget everything without touching the file: after a fork it is the parent's."""
+        self.active = False
+        self.buffer.clear()
+
+    def failed(self, error: BaseException, lost: int = 0) -> None:
+        """Note a failure of the tracer's own; the program goes on."""
+        self.lost_events += lost
+        if self.failure is None:
+            self.failure = f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def count_records(records: bytes) -> int:
+    """How many records there are in a run of them."""
+    at = number = 0
+    while at < len(records):
+        at += 8 * (1 + (int.from_bytes(records[at : at + 8], "little") >> 8))
+        number += 1
+    return number
+
+
+def line_of(code: Any, lasti: int) -> int:
+    """Line of the instruction at byte offset `lasti`; the function's first line where the compiler left none."""
+    for start, end, line in code.co_lines():
+        if start <= lasti < end and line is not None:
+            return int(line)
+    return int(code.co_firstlineno)

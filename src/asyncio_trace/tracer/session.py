@@ -1,0 +1,173 @@
+"""One trace from begin to end: recorder, core, installation, and the loops that belong to it. There is one at a time.
+
+Importing this module imports asyncio; a program that never does must not meet it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+import time
+from asyncio import AbstractEventLoop, BaseEventLoop
+from collections.abc import Callable
+from typing import Any
+from weakref import ReferenceType, ref
+
+from asyncio_trace.errors import UsageError
+from asyncio_trace.recording.writer import RecordingWriter
+from asyncio_trace.tracer.core import core_class, resolve
+from asyncio_trace.tracer.install import Installation
+from asyncio_trace.tracer.loop_state import ATTRIBUTE, LoopState
+from asyncio_trace.tracer.recorder import Recorder, Sink
+
+_active: Session | None = None
+
+
+class Session:
+    """A trace that is running.
+
+    Args:
+        sink: Where the records go.
+        core: "auto", "python" or "native".
+        every_loop: Follow each loop that is made or runs; else only those given to `follow`.
+        clock: Monotonic clock in nanoseconds.
+
+    Raises:
+        UsageError: A trace is running already, or there is no such core.
+    """
+
+    def __init__(
+        self, sink: Sink, *, core: str = "auto", every_loop: bool = True, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        global _active
+        if _active is not None:
+            raise UsageError("a trace is running already; stop it first")
+        make_core = core_class(core)  # its import is not part of the trace
+        self.recorder = Recorder(sink, clock)
+        self.every_loop = every_loop
+        self._pid = os.getpid()
+        self._loops: list[tuple[ReferenceType[AbstractEventLoop], LoopState]] = []
+        self._wanted: set[int] = set()
+        self._refused: set[int] = set()
+        self.core = make_core(self.recorder, self._state_of)
+        self._installation = Installation(self.core)
+        self._installation.install()
+        _active = self
+        if every_loop:
+            running = _running_loop()
+            if running is not None:
+                self.follow(running)
+
+    def follow(self, loop: AbstractEventLoop) -> None:
+        """Trace this loop from now on."""
+        if getattr(loop, ATTRIBUTE, None):
+            return
+        self._installation.adopt(type(loop))
+        self._wanted.add(id(loop))
+        if self._state_of(loop) is None:
+            raise UsageError(f"a loop of type {type(loop).__qualname__} can't be traced: it takes no attributes")
+
+    def end(self) -> str | None:
+        """End the trace and leave every class, loop and future as it was.
+
+        Returns the first failure of the tracer's own in one line, if there was one.
+        """
+        global _active
+        if _active is self:
+            _active = None
+            if os.getpid() == self._pid:
+                for _, state in self._loops:
+                    self.core.ending(state)
+            self._leave()
+            if os.getpid() == self._pid:
+                self.recorder.close()
+        return self.recorder.failure
+
+    def abandon(self) -> None:
+        """In a forked child: leave everything alone that is the parent's."""
+        global _active
+        _active = None
+        self.recorder.abandon()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._installation.uninstall()
+        for reference, _ in self._loops:
+            loop = reference()
+            if loop is not None:
+                with contextlib.suppress(AttributeError):
+                    delattr(loop, ATTRIBUTE)
+        self.core.release()
+
+    def _state_of(self, loop: AbstractEventLoop) -> LoopState | None:
+        """State of a loop that has none yet; None if it is not to be followed."""
+        address = id(loop)
+        if not (self.every_loop or address in self._wanted) or address in self._refused:
+            return None
+        try:
+            state = self.core.attach(loop, foreign=not isinstance(loop, BaseEventLoop))
+        except Exception as error:
+            self._refused.add(address)
+            self.recorder.failed(error)
+            return None
+        self._wanted.discard(address)
+        self._loops.append((ref(loop), state))
+        return state
+
+
+def active() -> Session | None:
+    """The trace that is running, if any."""
+    return _active
+
+
+def record_to(
+    path: str, *, core: str = "auto", every_loop: bool = True, argv: list[str] | None = None, force: bool = False
+) -> Session:
+    """Begin a trace that is written to the file `path`, which may hold `{pid}`.
+
+    Raises:
+        UsageError: A trace is running, there is no such core, or the file exists and `force` is not given.
+        OSError: The file can't be made.
+    """
+    if _active is not None:
+        raise UsageError("a trace is running already; stop it first")
+    path = path.replace("{pid}", str(os.getpid()))
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags | (os.O_TRUNC if force else os.O_EXCL), 0o644)
+    except FileExistsError:
+        raise UsageError(f"{path} exists; take another name, or overwrite it with --force") from None
+    file = open(descriptor, "wb", buffering=0)  # noqa: SIM115
+    header: dict[str, Any] = {
+        "argv": list(sys.argv) if argv is None else argv,
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "platform": sys.platform,
+        "core": resolve(core),
+        "pid": os.getpid(),
+        "started_unix_ns": time.time_ns(),
+    }
+    try:
+        session = Session(RecordingWriter(file, header), core=core, every_loop=every_loop)
+    except BaseException:
+        file.close()
+        os.unlink(path)
+        raise
+    return session
+
+
+def _running_loop() -> AbstractEventLoop | None:
+    import asyncio
+
+    return asyncio._get_running_loop()
+
+
+def _after_fork_in_child() -> None:
+    if _active is not None:
+        _active.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
