@@ -1,0 +1,1 @@
+"""What a trace means: totals and findings, one rule a file."""

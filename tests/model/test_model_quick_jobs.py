@@ -1,0 +1,34 @@
+"""Jobs that are over before their task waits for them."""
+
+from __future__ import annotations
+
+from asyncio_trace.events import records as r
+from asyncio_trace.model.build import TraceBuilder
+from asyncio_trace.recording.reader import Tables
+
+
+def test_a_quick_job_is_still_woken_by_its_thread() -> None:
+    """A task that waits for a job which a thread had already done was woken by that thread, not by itself."""
+    tables = Tables()
+    tables.add({"strings": [[1, "worker_0"], [2, "Future"], [3, "main"]]})
+    builder = TraceBuilder(tables)
+    task, job, future = 1, 2, 3
+    builder.add_all(
+        [
+            r.LoopStarted(9, 0, 0, 0),
+            r.TaskCreated(task, 0, 9, 0, 3, 0, 0),
+            r.ThreadSeen(1, 1, 77),
+            r.JobRan(job, 3, 4, 1, r.Outcome.RETURNED),
+            r.FutureCreated(future, 5, 9, task, 0, 2),
+            r.FutureResolved(future, 6, r.Outcome.RETURNED, r.WakerKind.TASK, task, 0),
+            r.JobSubmitted(job, 2, 9, task, future, 0, 0),
+            r.Step(task, 9, 1, 10, r.StepEnd.WAITING, future, 0, 0, r.WakerKind.LOOP, 0, 0, 0, 0),
+            r.Step(task, 9, 12, 13, r.StepEnd.DONE, 0, 0, 6, r.WakerKind.TASK, task, 0, 0, 0),
+            r.TaskDone(task, 13, r.Outcome.RETURNED, 0),
+            r.Ended(14),
+        ]
+    )
+    (wait,) = builder.finish({}).waits
+    assert wait.kind == "executor"
+    assert wait.waker is not None
+    assert (wait.waker.kind, wait.waker.task, wait.waker.label) == ("thread", None, "worker_0")
