@@ -1,0 +1,113 @@
+"""Where each task goes: under which parent, in which trace, from when to when. Children never stick out of their parents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asyncio_trace.model import Task, Trace
+
+SAMPLED = 1
+"""The bit of OpenTelemetry's trace flags that says that a span is recorded and will reach a collector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Turns times of a trace into Unix time."""
+
+    origin_unix_ns: int
+
+    def at(self, ns: int) -> int:
+        """Unix nanoseconds of `ns` since the trace began, floored to a whole microsecond.
+
+        Jaeger truncates start and duration to microseconds one by one, so that a child could stick out of its parent. Flooring
+        absolute time is monotone: whatever lies inside before lies inside after, and nothing is left for Jaeger to truncate.
+        """
+        return (self.origin_unix_ns + ns) // 1000 * 1000
+
+
+@dataclass(slots=True)
+class Place:
+    """A task's place among the spans. Times are Unix nanoseconds, whole microseconds."""
+
+    task: Task
+    trace_id: int
+    parent: int | None
+    """Id of the creating task if this one's span is under that task's; None: under `remote` or else the root."""
+    remote: tuple[int, int, int] | None
+    """Trace id, span id and flags of the program's own span that this one's is under."""
+    context: tuple[int, int, int] | None
+    """The program's own span that encloses this task, directly or through its creators."""
+    start: int
+    end: int
+    detached: bool
+    """True if the task outlived its creator: it goes under a PRODUCER span at its creation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Places of all tasks, parents before their children, and the root's extent in Unix nanoseconds."""
+
+    clock: Clock
+    trace_id: int
+    start: int
+    end: int
+    places: dict[int, Place]
+
+
+def last_ns(trace: Trace) -> int:
+    """The last instant that the trace knows, in nanoseconds since it began; a cut recording's duration may fall short of it."""
+    ends = [trace.program.duration_ns]
+    for task in trace.tasks:
+        ends += (task.created_ns, task.ended_ns or 0)
+    ends += (run.end_ns for run in trace.runs)
+    for wait in trace.waits:
+        ends += (wait.start_ns, wait.end_ns or 0)
+    for job in trace.jobs:
+        ends += (job.submitted_ns, job.ended_ns or 0)
+    return max(ends)
+
+
+def lay_out(trace: Trace, trace_id: int) -> Layout:
+    """Find every task's place. `trace_id` is the trace of the root and of all that the program's own spans don't claim."""
+    clock = Clock(trace.program.started_unix_ns)
+    start, end = clock.at(0), clock.at(last_ns(trace))
+    places: dict[int, Place] = {}
+    for task in _creators_first(trace.tasks):
+        places[task.id] = _place(task, places, clock, trace_id, start, end)
+    return Layout(clock, trace_id, start, end, places)
+
+
+def _creators_first(tasks: list[Task]) -> list[Task]:
+    known = {task.id for task in tasks}
+    children: dict[int | None, list[Task]] = {}
+    for task in tasks:
+        children.setdefault(task.parent if task.parent in known else None, []).append(task)
+    ordered: list[Task] = []
+    seen: set[int] = set()
+    # A circle of creators is nonsense that only a damaged recording holds: its tasks come last, the first under the root.
+    stack = [*tasks[::-1], *children.get(None, [])[::-1]]
+    while stack:
+        task = stack.pop()
+        if task.id not in seen:
+            seen.add(task.id)
+            ordered.append(task)
+            stack += children.get(task.id, [])[::-1]
+    return ordered
+
+
+def _place(task: Task, places: dict[int, Place], clock: Clock, trace_id: int, root_start: int, root_end: int) -> Place:
+    creator = places.get(task.parent) if task.parent is not None else None
+    span = task.parent_span
+    if span is not None and not (span[0] and span[1] and span[2] & SAMPLED):
+        span = None  # it will never arrive at a collector, and a span under it would be an orphan
+    if span is not None and creator is not None and creator.context is not None and creator.context[:2] == span[:2]:
+        span = None  # inherited from the creator, whose span lies under it already: the creator is the closer parent
+    end = min(root_end, clock.at(task.ended_ns)) if task.ended_ns is not None else root_end
+    start = min(max(root_start, clock.at(task.created_ns)), root_end)
+    if span is not None:
+        return Place(task, span[0], None, span, span, start, max(start, end), detached=False)
+    if creator is None:
+        return Place(task, trace_id, None, None, None, start, max(start, end), detached=False)
+    start = max(start, creator.start)
+    end = max(start, end)
+    return Place(task, creator.trace_id, creator.task.id, None, creator.context, start, end, detached=end > creator.end)
