@@ -1,0 +1,330 @@
+"""The report: what is wrong, then where the time went."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import PurePath
+
+from rich.console import Console
+
+from asyncio_trace.analysis import incomplete_trace
+from asyncio_trace.analysis.finding import Finding
+from asyncio_trace.analysis.totals import Await, LoopTotal, Step, Totals
+from asyncio_trace.model import Site, Trace
+from asyncio_trace.terminal import summary
+from asyncio_trace.terminal.cells import Line, Picture, Span, flow, width_of
+from asyncio_trace.terminal.glyphs import ASCII, UNICODE
+from asyncio_trace.terminal.table import Column, table, wrapped
+from asyncio_trace.terminal.wording import Names, Wording, count, percent, plural
+
+_ROWS = 10
+_OF_A_RULE = 5
+"""Findings of one rule that are listed in full."""
+_AT_ONCE = 200
+_WIDE = 120
+_OUTER_FUNCTIONS = re.compile(r"\S*<locals>\.")
+_SEVERITY_STYLES = {"error": "blocked", "warning": "ready", "info": "waiting"}
+
+
+def draw_report(
+    trace: Trace,
+    totals: Totals,
+    findings: Sequence[Finding],
+    console: Console,
+    *,
+    block_threshold_ns: int = 100_000_000,
+    everything: bool = False,
+) -> None:
+    """Write the report, as wide as `console`.
+
+    Args:
+        trace: What it is about.
+        totals: Its sums.
+        findings: What its rules found, worst first.
+        console: Where to; its encoding decides between Unicode and ASCII glyphs.
+        block_threshold_ns: Steps of this many nanoseconds or more are marked.
+        everything: List all rows and findings, not just the first few.
+    """
+    wording = Wording(ASCII if console.options.ascii_only else UNICODE, console.encoding)
+    report = _Report(trace, totals, Names(trace, wording), wording, console.width, block_threshold_ns, everything)
+    lines = report.lines(findings)
+    while some := list(islice(lines, _AT_ONCE)):
+        console.print(Picture(some, wording.glyphs.ellipsis), soft_wrap=True)
+
+
+def waited_on(kind: str, label: str, wording: Wording, resource: int | None = None) -> str:
+    """`sleep`, `Queue.get #8`, `task fetch`: the label where it says the kind, else both."""
+    label = _OUTER_FUNCTIONS.sub("", label)
+    if label.lower() in ("", kind):
+        text = kind
+    elif kind == "other" or (kind != "task" and label.lower().startswith(kind.partition(".")[0])):
+        text = label
+    else:
+        text = f"{kind} {label}"
+    return wording.clean(text if resource is None else f"{text} #{resource}")
+
+
+def coroutine_names(qualified: Sequence[str], names: Names, wording: Wording) -> dict[str, str]:
+    """The coroutines without the functions that they are defined in, unless that would make two of them one."""
+    often = Counter(names.coroutine(name) for name in qualified)
+    return {name: short if often[short := names.coroutine(name)] == 1 else wording.clean(name) for name in qualified}
+
+
+def place(site: Site | None, wording: Wording, *, function: bool) -> str:
+    """`app.py:12`, after the function if that is asked for."""
+    if site is None:
+        return ""
+    where = f"{PurePath(site.file).name or site.file}:{site.line}"
+    return wording.clean(f"{site.function.rpartition('<locals>.')[2]} {where}".strip() if function else where)
+
+
+@dataclass(slots=True)
+class _Report:
+    trace: Trace
+    totals: Totals
+    names: Names
+    wording: Wording
+    width: int
+    block_threshold_ns: int
+    everything: bool
+
+    @property
+    def lived(self) -> int:
+        """How long the loops lived together, in nanoseconds."""
+        return sum(loop.lifetime_ns for loop in self.totals.loops) or self.totals.end_ns
+
+    def lines(self, findings: Sequence[Finding]) -> Iterator[Line]:
+        """From top to bottom."""
+        doubts = [finding for finding in findings if finding.rule == incomplete_trace.NAME]
+        for doubt in doubts:
+            yield from self._finding(doubt)
+        yield from [[]] * bool(doubts)
+        yield from summary.header(self.trace, self.names, self.wording, self.width, self.totals.end_ns)
+        yield []
+        yield from self._findings([finding for finding in findings if finding.rule != incomplete_trace.NAME])
+        for title, section in (
+            ("coroutines, by time running", self._coroutines()),
+            ("waits, by time in all", self._waits()),
+            ("callbacks, by time running", self._callbacks()),
+            ("loops", self._loops()),
+            (f"longest steps, {self._over_threshold()}", self._steps()),
+            ("executor jobs, by time in all", self._jobs()),
+        ):
+            if section:
+                yield from [[], [(title, "title")], *section]
+
+    def _findings(self, findings: Sequence[Finding]) -> Iterator[Line]:
+        if not findings:
+            yield [(self.wording.glyphs.marks["returned"], "returned"), (" no findings", "plain")]
+            return
+        yield [(plural(len(findings), "finding"), "title")]
+        seen: Counter[str] = Counter()
+        for finding in findings:
+            seen[finding.rule] += 1
+            if self.everything or seen[finding.rule] <= _OF_A_RULE:
+                yield from self._finding(finding)
+        more: list[Line] = [
+            [(f"{count(number - _OF_A_RULE)} more {self.wording.clean(rule)}", "plain")]
+            for rule, number in seen.items()
+            if number > _OF_A_RULE
+        ]
+        if more and not self.everything:
+            yield from flow([*more, [("`--all` lists them", "faint")]], self.width, self.wording.glyphs.dot)
+
+    def _finding(self, finding: Finding) -> Iterator[Line]:
+        wording, width = self.wording, self.width
+        severity = wording.clean(finding.severity)
+        indent = 8 if width >= 40 else 2
+        style = _SEVERITY_STYLES.get(finding.severity, "ready")
+        first: Line = [(severity.ljust(indent - 1) + " ", style), (f"{wording.clean(finding.rule)}: ", "title")]
+        yield from wrapped(finding.message, "plain", width, wording, indent, first)
+        about = []
+        if finding.at is not None:
+            about.append(self._whole_place(finding.at, width - indent))
+        if finding.task is not None:
+            about.append(f"task {self.names.full_of(finding.task)}")
+        if (finding.start_ns, finding.end_ns) != (0, self.trace.program.duration_ns):
+            length = finding.end_ns - finding.start_ns
+            lasted = f" for {wording.duration(length)}" if length > 0 else ""
+            about.append(f"at {wording.duration(finding.start_ns)}{lasted}")
+        facts: list[Line] = [[(text, "waiting" if not place and finding.at else "plain")] for place, text in enumerate(about)]
+        for line in flow(facts, width - indent, wording.glyphs.dot):
+            yield [(" " * indent, ""), *line]
+        if finding.advice:
+            yield from wrapped(f"advice: {finding.advice}", "faint", width, wording, indent, [(" " * indent, "")])
+
+    def _whole_place(self, site: Site, room: int) -> str:
+        """`/srv/app/main.py:12 in fetch`; a path that is too long loses its outer folders."""
+        function = f" in {self.wording.clean(site.function.rpartition('<locals>.')[2])}"
+        path = self.wording.clean(f"{site.file}:{site.line}")
+        parts = path.split("/")
+        while len(parts) > 1 and width_of(path + function) > room:
+            parts = parts[1:]
+            path = "/".join([self.wording.glyphs.ellipsis, *parts])
+        return path + function
+
+    def _table(self, columns: Sequence[Column], rows: Sequence[Sequence[Span]], noun: str) -> list[Line]:
+        if not rows:
+            return []
+        shown = rows if self.everything else rows[:_ROWS]
+        lines = table(columns, shown, self.width, self.wording.glyphs.ellipsis)
+        if len(rows) > len(shown):
+            lines.append([(f"and {plural(len(rows) - len(shown), noun)} more; `--all` lists them", "faint")])
+        return lines
+
+    def _coroutines(self) -> list[Line]:
+        columns = (
+            Column("coroutine", 22), Column("tasks"), Column("steps", rank=3), Column("running"), Column("busy", rank=4),
+            Column("ready"), Column("waiting"), Column("longest step", rank=1), Column("mean life", rank=5),
+            Column("ended", 11, rank=2),
+        )  # fmt: skip
+        duration = self.wording.duration
+        called = coroutine_names([total.coroutine for total in self.totals.coroutines], self.names, self.wording)
+        rows = [
+            (
+                (called[total.coroutine], "plain"),
+                (count(total.tasks), "plain"),
+                (count(total.steps), "faint"),
+                (duration(total.running_ns), "plain"),
+                (percent(total.running_ns, self.lived), "faint"),
+                (duration(total.ready_ns), "plain"),
+                (duration(total.waiting_ns), "plain"),
+                self._length(total.longest_step_ns),
+                (duration(total.lifetime_ns // total.tasks), "faint"),
+                (self._outcomes(total.outcomes), "faint"),
+            )
+            for total in self.totals.coroutines
+        ]
+        return self._table(columns, rows, "coroutine")
+
+    def _waits(self) -> list[Line]:
+        columns = (
+            Column("waited on", 20), Column("count"), Column("waiting"), Column("ready"), Column("longest", rank=1),
+            Column("longest at", 16, rank=2), Column("of task", 14, rank=3), Column("since", rank=4),
+        )  # fmt: skip
+        duration = self.wording.duration
+        rows = [
+            (
+                (waited_on(total.kind, total.label, self.wording, total.id), "plain"),
+                (count(total.count), "plain"),
+                (duration(total.waiting_ns), "plain"),
+                (duration(total.ready_ns), "plain"),
+                (duration(total.longest_ns), "plain"),
+                (place(total.longest_at, self.wording, function=self.width >= _WIDE), "faint"),
+                (self.names.full_of(total.longest_task) if total.longest_task is not None else "", "faint"),
+                (duration(total.longest_start_ns), "faint"),
+            )
+            for total in self.totals.waits
+        ]
+        return self._table(columns, rows, "row")
+
+    def _callbacks(self) -> list[Line]:
+        columns = (
+            Column("callback", 12), Column("count"), Column("running"), Column("busy", rank=2), Column("longest", rank=1)
+        )  # fmt: skip
+        rows = [
+            (
+                (self.names.coroutine(total.callback), "plain"),
+                (count(total.count), "plain"),
+                (self.wording.duration(total.running_ns), "plain"),
+                (percent(total.running_ns, self.lived), "faint"),
+                self._length(total.longest_ns),
+            )
+            for total in self.totals.callbacks
+        ]
+        return self._table(columns, rows, "callback")
+
+    def _loops(self) -> list[Line]:
+        columns = (
+            Column("loop", 12), Column("lived"), Column("ran"), Column("busy"), Column("idle", rank=2),
+            Column("neither", rank=3), Column("runs", rank=1), Column("thread", 8, rank=4),
+        )  # fmt: skip
+        return self._table(columns, [self._loop(loop) for loop in self.totals.loops], "loop")
+
+    def _loop(self, loop: LoopTotal) -> tuple[Span, ...]:
+        duration = self.wording.duration
+        neither = None if loop.idle_ns is None else loop.lifetime_ns - loop.running_ns - loop.idle_ns
+        type_ = loop.type.rpartition(".")[2] if loop.type.startswith("asyncio.") else loop.type
+        return (
+            (self.wording.clean(type_ or "?") + (f" #{loop.id}" if len(self.totals.loops) > 1 else ""), "plain"),
+            (duration(loop.lifetime_ns), "plain"),
+            (duration(loop.running_ns), "plain"),
+            (percent(loop.running_ns, loop.lifetime_ns), "plain"),
+            ("" if loop.idle_ns is None else duration(loop.idle_ns), "plain"),
+            ("" if neither is None else duration(neither), "faint"),
+            (count(loop.runs), "plain"),
+            (self.wording.clean(loop.thread_name), "faint"),
+        )
+
+    def _over_threshold(self) -> str:
+        long = sum(run.end_ns - run.start_ns >= self.block_threshold_ns for run in self.trace.runs)
+        threshold = self.wording.duration(self.block_threshold_ns)
+        return f"{count(long) if long else 'none'} of them {threshold} or more" + (
+            f" ({self.wording.glyphs.blocked})" * (long > 0)
+        )
+
+    def _steps(self) -> list[Line]:
+        columns = (
+            Column("took"), Column("", 1), Column("at"), Column("task", 10), Column("after", 11, rank=1),
+            Column("before", 11, rank=1),
+        )  # fmt: skip
+        rows = []
+        for step in self.totals.steps:
+            length = self._length(step.length_ns)
+            rows.append(
+                (
+                    length,
+                    (self.wording.glyphs.blocked if length[1] == "blocked" else "", "blocked"),
+                    (self.wording.duration(step.run.start_ns), "faint"),
+                    (self._ran_by(step), "plain"),
+                    (self._await(step, step.after, "its start"), "plain"),
+                    (self._await(step, step.before, "its end"), "plain"),
+                )
+            )
+        return self._table(columns, rows, "step")
+
+    def _ran_by(self, step: Step) -> str:
+        run = step.run
+        return self.names.full_of(run.task) if run.task is not None else f"callback {self.names.coroutine(run.callback or '')}"
+
+    def _await(self, step: Step, end: Await | None, otherwise: str) -> str:
+        if end is None:
+            return "" if step.run.task is None else otherwise
+        at = place(end.at, self.wording, function=self.width >= _WIDE)
+        return f"{at} {waited_on(end.kind, end.label, self.wording)}".strip()
+
+    def _jobs(self) -> list[Line]:
+        columns = (
+            Column("function", 12), Column("count"), Column("queued"), Column("ran"), Column("longest", rank=1),
+            Column("threads", rank=3), Column("ended", 10, rank=4), Column("handed over at", 12, rank=2),
+        )  # fmt: skip
+        duration = self.wording.duration
+        rows = [
+            (
+                (self.names.coroutine(total.function), "plain"),
+                (count(total.count), "plain"),
+                (duration(total.queued_ns), "plain"),
+                (duration(total.ran_ns), "plain"),
+                (duration(total.longest_ns), "plain"),
+                (count(total.threads), "faint"),
+                (self._outcomes(total.outcomes), "faint"),
+                (place(total.at, self.wording, function=self.width >= _WIDE), "faint"),
+            )
+            for total in self.totals.jobs
+        ]
+        return self._table(columns, rows, "function")
+
+    def _length(self, ns: int) -> Span:
+        """How long a run took, marked by its style if that is over the threshold."""
+        return self.wording.duration(ns), "blocked" if ns >= self.block_threshold_ns else "plain"
+
+    def _outcomes(self, outcomes: dict[str, int]) -> str:
+        """`2 raised, 30 returned`; nothing where all returned."""
+        if set(outcomes) == {"returned"}:
+            return ""
+        ordered = sorted(outcomes, key=lambda outcome: outcomes[outcome])
+        return self.wording.clean(", ".join(f"{count(outcomes[outcome])} {outcome}" for outcome in ordered))

@@ -1,0 +1,119 @@
+"""`asyncio-trace report` and `asyncio-trace diff`, from recording to output."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def asyncio_trace(*words: str, cwd: Path, columns: int = 80) -> subprocess.CompletedProcess[str]:
+    """Run `asyncio-trace WORDS...` as a process whose output is piped."""
+    environ = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "PYTHONPATH")}
+    return subprocess.run(
+        [sys.executable, "-m", "asyncio_trace", *words],
+        cwd=cwd,
+        env={**environ, "COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two recordings of `gather`, of which the second is five times slower."""
+    path = tmp_path_factory.mktemp("recordings")
+    for name, scale in (("t.atrace", "0.02"), ("slow.atrace", "0.1")):
+        done = asyncio_trace("run", "-q", "-o", name, "gather", "--scale", scale, cwd=path)
+        assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_report_of_a_recording(folder: Path, columns: int) -> None:
+    """A real recording's report names its coroutines and waits, in lines that fit, with nothing on stderr."""
+    done = asyncio_trace("report", "t.atrace", cwd=folder, columns=columns)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= columns
+    for words in ("worker", "sleep", "gather", "longest steps", "busy"):
+        assert words in done.stdout
+
+
+def test_report_as_json_has_the_same_numbers(folder: Path) -> None:
+    """`--json` is one JSON object whose sums fit the recording: eleven tasks, ten sleeps, awaits around each step."""
+    done = asyncio_trace("report", "t.atrace", "--json", "--block-threshold", "1ns", cwd=folder)
+    report = json.loads(done.stdout)
+    assert (report["format"], report["version"], report["block_threshold_ns"]) == ("asyncio-trace/report", 1, 1)
+    assert sum(row["tasks"] for row in report["coroutines"]) == 11
+    assert {row["kind"]: row["count"] for row in report["waits"]}["sleep"] == 10
+    for row in report["coroutines"]:
+        assert row["running_ns"] + row["ready_ns"] + row["waiting_ns"] == row["lifetime_ns"]
+    assert all(step["blocking"] for step in report["longest_steps"])
+    places = [step[side]["at"] for step in report["longest_steps"] for side in ("after", "before") if step.get(side)]
+    assert places
+    assert all(set(place) == {"function", "file", "line"} and "gather.py" in place["file"] for place in places)
+    assert isinstance(report["findings"], list)
+
+
+def test_block_threshold_is_obeyed(folder: Path) -> None:
+    """The threshold decides which steps are marked."""
+    assert "none of them 100 ms or more" in asyncio_trace("report", "t.atrace", cwd=folder).stdout
+    assert "1 ns or more (!)" in asyncio_trace("report", "t.atrace", "--block-threshold", "1ns", cwd=folder).stdout
+
+
+def test_diff_of_two_recordings(folder: Path) -> None:
+    """The slower recording's coroutine and sleeps have grown."""
+    done = asyncio_trace("diff", "t.atrace", "slow.atrace", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    grown = [line for line in done.stdout.splitlines() if line.startswith(("worker    lifetime", "sleep     waiting"))]
+    assert len(grown) == 2
+    assert all("+" in line for line in grown)
+
+
+def test_diff_as_json(folder: Path) -> None:
+    """`--json` gives changes by measure, most grown first; what is within noise is there with `--all` only."""
+    done = asyncio_trace("diff", "t.atrace", "slow.atrace", "--json", cwd=folder)
+    diff = json.loads(done.stdout)
+    first = diff["coroutines"][0]
+    assert (first["coroutine"], first["only_in"]) == ("worker", None)
+    lifetime = first["changes"]["lifetime_ns"]
+    assert lifetime["change"] == lifetime["b"] - lifetime["a"] > 0
+    assert "tasks" not in first["changes"]
+    assert json.loads(asyncio_trace("diff", "t.atrace", "t.atrace", "--json", cwd=folder).stdout)["coroutines"] == []
+    everything = json.loads(asyncio_trace("diff", "t.atrace", "t.atrace", "--json", "--all", cwd=folder).stdout)
+    assert everything["coroutines"][0]["changes"]["tasks"]["change"] == 0
+
+
+@pytest.mark.parametrize("words", [("report", "x"), ("diff", "x", "t.atrace"), ("diff", "t.atrace", "x")])
+@pytest.mark.parametrize("content", [None, b"", b"no recording"])
+def test_unreadable_recording_is_one_line(folder: Path, words: tuple[str, ...], content: bytes | None) -> None:
+    """A missing, empty or foreign file ends with status 65 and one line on stderr."""
+    (folder / "x").unlink(missing_ok=True)
+    if content is not None:
+        (folder / "x").write_bytes(content)
+    done = asyncio_trace(*words, cwd=folder)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (65, "", 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell's pipes")
+@pytest.mark.parametrize("words", ["report t.atrace", "diff t.atrace slow.atrace", "report --json t.atrace"])
+def test_reader_who_has_seen_enough_is_no_error(folder: Path, words: str) -> None:
+    """When the reader of stdout is gone, the command ends in peace and silence."""
+    command = subprocess.Popen(
+        [sys.executable, "-m", "asyncio_trace", *words.split()],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert command.stdout is not None
+    command.stdout.close()
+    command.stdout = None
+    _, said = command.communicate(timeout=60)
+    assert (command.returncode, said) == (0, b"")
