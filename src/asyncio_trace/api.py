@@ -1,0 +1,214 @@
+"""The Python interface: trace a piece of a program from within.
+
+`start`/`stop` and `trace` follow every loop that is made or runs meanwhile. `new_event_loop`, `instrument` and
+`TracingEventLoopPolicy` follow the loops that they are given, and begin a trace of their own (to the default file, until the
+interpreter ends) if none is running.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import tempfile
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from asyncio_trace.errors import OutputError, UsageError
+from asyncio_trace.tracer import loops, session
+
+RECORDING_SUFFIX = ".atrace"
+
+
+def default_recording() -> str:
+    """Path of a recording that got none: in the current folder, named by the program and its process id."""
+    argv = getattr(sys, "argv", None) or ["program"]
+    stem = Path(argv[0]).stem if argv[0] not in ("", "-c", "-m") else "program"
+    return f"asyncio-trace-{stem}.{os.getpid()}{RECORDING_SUFFIX}"
+
+
+def start(output: str | os.PathLike[str] | None = None, *, core: str = "auto", force: bool = False) -> None:
+    """Begin to trace every loop of this process.
+
+    Args:
+        output: Path to write; the suffix decides what (`.atrace`, `.json`, what plug-ins add). Default: `default_recording()`.
+        core: "auto", "python" or "native".
+        force: Overwrite `output` if it exists.
+
+    Raises:
+        UsageError: A trace is running, the file exists, or nothing writes files of that suffix.
+        OSError: The file can't be made.
+    """
+    global _running
+    _running = _Running(output, core=core, force=force, every_loop=True)
+
+
+def stop() -> Path:
+    """End the trace that `start` began, and write its output.
+
+    Returns the path written.
+
+    Raises:
+        UsageError: None is running.
+        OutputError: The output could not be written; the recording is kept, and the message says where.
+    """
+    global _running
+    running, _running = _running, None
+    if running is None:
+        raise UsageError("no trace is running; asyncio_trace.start() begins one")
+    return running.end()
+
+
+class trace(AbstractContextManager["trace"]):  # noqa: N801
+    """Trace every loop that is made or runs inside the block, and leave the interpreter as it was before.
+
+    Around any code, sync or async: ``with asyncio_trace.trace("out.atrace"): asyncio.run(main())``. Arguments and errors are
+    those of `start` and `stop`; nothing is raised in place of an exception that the block itself raises.
+    """
+
+    def __init__(self, output: str | os.PathLike[str] | None = None, *, core: str = "auto", force: bool = False) -> None:
+        self._output = output
+        self._core = core
+        self._force = force
+        self._running: _Running | None = None
+        self.path: Path | None = None
+        """The file written, once the block is over."""
+
+    def __enter__(self) -> trace:
+        self._running = _Running(self._output, core=self._core, force=self._force, every_loop=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        assert self._running is not None
+        try:
+            self.path = self._running.end()
+        except OutputError as failure:
+            if error is None:
+                raise
+            _tell(str(failure))
+
+
+def instrument(loop: AbstractEventLoop) -> AbstractEventLoop:
+    """Trace this loop from now on; returns it. Tasks that it has already are taken in.
+
+    Raises:
+        UsageError: A loop of this type can't be traced.
+        OSError: The recording of the trace that this begins can't be made.
+    """
+    _session().follow(loop)
+    return loop
+
+
+def new_event_loop() -> AbstractEventLoop:
+    """A new traced loop, of the kind that asyncio makes by default: a loop factory for `asyncio.run`, `asyncio.Runner`,
+    uvicorn."""
+    return instrument(loops.new_asyncio_loop())
+
+
+def _policy_class() -> type:
+    base: Any = loops.default_policy_class()
+    if base is None:
+        raise AttributeError(
+            "Python 3.16 has no event loop policies; use asyncio.run(..., loop_factory=asyncio_trace.new_event_loop)"
+        )
+
+    class TracingEventLoopPolicy(base):  # type: ignore[misc]
+        """An event loop policy whose loops are traced.
+
+        Args:
+            loop_factory: Makes a loop (`uvloop.new_event_loop`, say); default: what asyncio's own policy makes.
+        """
+
+        def __init__(self, loop_factory: Callable[[], AbstractEventLoop] | None = None) -> None:
+            super().__init__()
+            self._traced_loop_factory = loop_factory
+
+        def new_event_loop(self) -> AbstractEventLoop:
+            """A new traced loop."""
+            factory = self._traced_loop_factory
+            return instrument(super().new_event_loop() if factory is None else factory())
+
+    TracingEventLoopPolicy.__qualname__ = "TracingEventLoopPolicy"
+    return TracingEventLoopPolicy
+
+
+class _Running:
+    """A trace with its output."""
+
+    def __init__(self, output: str | os.PathLike[str] | None, *, core: str, force: bool, every_loop: bool) -> None:
+        self.path = Path(default_recording() if output is None else output)
+        self._exporter: Any = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        recording = self.path
+        if self.path.suffix != RECORDING_SUFFIX:
+            self._exporter = _exporter_for(self.path)
+            if self.path.exists() and not force:
+                raise UsageError(f"{self.path} exists; take another name, or pass force=True")
+            self._folder = tempfile.TemporaryDirectory(prefix="asyncio-trace-")
+            recording = Path(self._folder.name) / "recording.atrace"
+        self.recording = recording
+        self.session = session.record_to(str(recording), core=core, every_loop=every_loop, force=force)
+
+    def end(self) -> Path:
+        """End the trace and write its output; the path."""
+        failure = self.session.end()
+        if failure is not None:
+            _tell(f"the recording has a gap: {failure}")
+        if self._exporter is not None and self._folder is not None:
+            from asyncio_trace.model import load
+
+            try:
+                self._exporter.export(load(self.recording), str(self.path))
+            except Exception as error:
+                kept = Path(tempfile.mkdtemp(prefix="asyncio-trace-kept-")) / self.recording.name
+                self.recording.rename(kept)
+                raise OutputError(f"{error}; the recording is kept in {kept}") from None
+            finally:
+                self._folder.cleanup()
+        return self.path
+
+
+_running: _Running | None = None
+
+
+def _session() -> session.Session:
+    global _running
+    active = session.active()
+    if active is None:
+        running = _running = _Running(None, core="auto", force=False, every_loop=False)
+        active = running.session
+
+        def end_at_exit() -> None:
+            global _running
+            if _running is running:
+                _running = None
+                _tell(f"recording: {running.end()}")
+
+        atexit.register(end_at_exit)
+    return active
+
+
+def _exporter_for(path: Path) -> Any:
+    names = sorted(entry.name for entry in entry_points(group="asyncio_trace.exporters"))
+    fitting = [name for name in names if path.name.endswith(f".{name}")]
+    if not fitting:
+        raise UsageError(f"{path}: no exporter writes such files; name it FILE{RECORDING_SUFFIX} or FILE.json")
+    (entry,) = entry_points(group="asyncio_trace.exporters", name=max(fitting, key=len))
+    return entry.load()()
+
+
+def _tell(line: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(f"asyncio-trace: {line}\n")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "TracingEventLoopPolicy":
+        policy = globals()[name] = _policy_class()
+        return policy
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,34 @@
+"""`asyncio-trace export`: a recording in another format, or sent to a collector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from asyncio_trace.cli import outputs
+from asyncio_trace.cli.main import fail
+from asyncio_trace.errors import OutputError, UsageError
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@click.option("-o", "--output", "paths", multiple=True, metavar="PATH", help="Write this; the suffix decides what. Repeatable.")
+@click.option("--otlp", is_flag=True, help="Send spans to where the OTEL_EXPORTER_OTLP_* variables say, else to localhost.")
+@click.option("--otlp-endpoint", metavar="URL", help="Send spans there.")
+@click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist.")
+def command(file: str, paths: tuple[str, ...], otlp: bool, otlp_endpoint: str | None, force: bool) -> None:
+    """Convert the recording FILE, or send it."""
+    from asyncio_trace.model import load
+
+    endpoint = otlp_endpoint if otlp_endpoint is not None else "" if otlp else None
+    if not paths and endpoint is None:
+        raise UsageError("nothing to do: give -o PATH, --otlp or --otlp-endpoint URL")
+    outputs.check(paths, force=force)
+    if endpoint is not None:
+        outputs.check_endpoint(endpoint)
+    failures = outputs.write_all(load(file), Path(file), paths, endpoint)
+    for failure in failures[:-1]:
+        fail(failure)
+    if failures:
+        raise OutputError(failures[-1])

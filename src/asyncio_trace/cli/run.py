@@ -1,0 +1,263 @@
+"""`asyncio-trace run`: trace a program, then draw it and write what was asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from asyncio_trace.cli import outputs
+from asyncio_trace.cli.durations import threshold_option
+from asyncio_trace.cli.main import fail
+from asyncio_trace.cli.target import Target, resolve
+from asyncio_trace.errors import AsyncioTraceError, UsageError
+
+
+class _RunCommand(click.Command):
+    """Stops reading options at the target, also where that is `-m module` or `-c code`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        valued = {
+            name
+            for option in self.params
+            if isinstance(option, click.Option) and not option.is_flag
+            for name in (*option.opts, *option.secondary_opts)
+        }
+        at = 0
+        while at < len(args):
+            word = args[at]
+            if not word.startswith("-") or word in ("-", "--"):
+                break
+            if word[1] in "mc":
+                taken = 1 if len(word) > 2 else 2
+                if taken == 2 and at + 1 >= len(args):
+                    raise UsageError(f"{word} needs {'a module' if word == '-m' else 'code'} after it")
+                value = word[2:] or args[at + 1]
+                ctx.meta["asyncio_trace.target"] = (word[:2], value)
+                args = [*args[:at], "--", *args[at + taken :]]
+                break
+            at += 2 if word in valued or _awaits_value(word, valued) else 1
+        return super().parse_args(ctx, args)
+
+
+def _awaits_value(word: str, valued: set[str]) -> bool:
+    """Whether the last of several short options in one word, as in `-qo`, takes the next word."""
+    takers = [at for at, letter in enumerate(word) if at > 0 and f"-{letter}" in valued]
+    return not word.startswith("--") and takers[:1] == [len(word) - 1]
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    from click.shell_completion import CompletionItem
+
+    from asyncio_trace.scenarios.registry import names
+
+    found = [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+    return [*found, CompletionItem(incomplete, type="file")]
+
+
+@click.command(
+    cls=_RunCommand,
+    context_settings={"allow_interspersed_args": False, "help_option_names": ["-h", "--help"], "max_content_width": 100},
+    options_metavar="[OPTIONS]",
+)
+@click.option(
+    "-o", "--output", "paths", multiple=True, metavar="PATH", help="Write this too; the suffix decides what. Repeatable."
+)
+@click.option("--otlp", is_flag=True, help="Send spans to where the OTEL_EXPORTER_OTLP_* variables say, else to localhost.")
+@click.option("--otlp-endpoint", metavar="URL", help="Send spans there.")
+@click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist.")
+@click.option("-q", "--quiet", is_flag=True, help="Draw nothing; say only what went wrong.")
+@click.option("--loop", metavar="NAME", help="Loop to give the program: asyncio, uvloop, a plug-in's, or module:factory.")
+@click.option("--core", default="auto", show_default=True, metavar="auto|native|python", help="Which core records.")
+@threshold_option
+@click.argument("words", nargs=-1, metavar="TARGET [ARGS]...", type=click.UNPROCESSED, shell_complete=_complete)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    otlp: bool,
+    otlp_endpoint: str | None,
+    force: bool,
+    quiet: bool,
+    loop: str | None,
+    core: str,
+    block_threshold: int,
+    words: tuple[str, ...],
+) -> None:
+    """Run TARGET and trace every event loop in it.
+
+    TARGET is a scenario's name, a script, -m MODULE or -c CODE. All words after it belong to the program. The program's output
+    and exit status stay its own; the timeline is drawn on stderr.
+    """
+    import shutil
+
+    flag, value = ctx.meta.get("asyncio_trace.target", (None, None))
+    target = resolve(value if flag == "-m" else None, value if flag == "-c" else None, words)
+    _check_core_and_loop(core, loop)
+    outputs.check(paths, force=force)
+    if otlp or otlp_endpoint is not None:
+        outputs.check_endpoint(otlp_endpoint or "")
+    endpoint = otlp_endpoint if otlp_endpoint is not None else "" if otlp else None
+    recording, temporary = _recording_path(target, paths, endpoint)
+    try:
+        status = _trace(target, recording, temporary, paths, endpoint, quiet, loop, core, force, block_threshold)
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    from asyncio_trace.cli import child
+
+    child.end_like(status)
+
+
+def _trace(
+    target: Target,
+    recording: str,
+    temporary: str | None,
+    paths: tuple[str, ...],
+    endpoint: str | None,
+    quiet: bool,
+    loop: str | None,
+    core: str,
+    force: bool,
+    block_threshold: int,
+) -> int:
+    """Run, draw, write; the exit status of `run` (minus a signal's number if one killed the program)."""
+    from asyncio_trace.cli import child
+
+    ended = child.run(target.words, shown=target.shown, recording=recording, core=core, loop=loop, force=force)
+    written = Path(recording.replace("{pid}", str(ended.pid)))
+    failures: list[str] = []
+    keep = temporary is None
+    if not written.exists():
+        if not written.parent.exists():
+            failures.append(f"the recording is lost: the program removed the folder {_shown(written.parent)}")
+        elif paths or endpoint is not None:
+            failures.append("the program never imported asyncio: there is nothing to write")
+        elif not quiet:
+            fail("the program never imported asyncio: there is nothing to draw")
+    else:
+        try:
+            failures = _present(target, written, paths, endpoint, quiet, block_threshold)
+        except AsyncioTraceError as error:
+            failures = [str(error)]
+        if temporary is not None and failures:
+            keep = True
+            written = _keep(written)
+    for failure in failures:
+        fail(" ".join(failure.split("\n")))
+    if failures and written.exists() and keep:
+        fail(f"the recording stays in {_shown(written)}")
+    if failures and ended.status == 0:
+        return 74
+    return ended.status
+
+
+def _present(
+    target: Target, written: Path, paths: tuple[str, ...], endpoint: str | None, quiet: bool, block_threshold: int
+) -> list[str]:
+    """Draw the recording and make the other outputs; what went wrong."""
+    from asyncio_trace.model import load
+
+    trace = load(written)
+    asked = bool(paths) or endpoint is not None
+    if not trace.program.loops and not asked:
+        written.unlink()
+        if not quiet:
+            why = "no event loop ran" if trace.complete else "the program died before a word was recorded"
+            fail(f"{why}: there is nothing to draw")
+        return []
+    failures = outputs.write_all(trace, written, paths, endpoint)
+    if not quiet:
+        from rich.console import Console
+
+        from asyncio_trace.terminal import draw
+
+        try:
+            draw(trace, Console(stderr=True), block_threshold_ns=block_threshold)
+        except (OSError, UnicodeError) as error:
+            failures.append(f"the timeline could not be drawn: {error}")
+        _say_what_next(written, paths, endpoint, failures)
+    return failures
+
+
+def _say_what_next(written: Path, paths: tuple[str, ...], endpoint: str | None, failures: list[str]) -> None:
+    lines = [f"wrote {path}" for path in paths if os.path.exists(path)]
+    if endpoint is not None and not failures:
+        lines.append("sent the spans to the collector")
+    if not any(path.endswith(outputs.RECORDING_SUFFIX) for path in paths) and (not paths or endpoint is not None):
+        lines.append(f"recording: {_shown(written)}")
+    if not paths:
+        name = _shown(written)
+        lines += [
+            f"  asyncio-trace show {name}",
+            f"  asyncio-trace report {name}",
+            f"  asyncio-trace export {name} -o timeline.json",
+        ]
+    click.echo("\n".join(lines), err=True)
+
+
+def _recording_path(target: Target, paths: tuple[str, ...], endpoint: str | None) -> tuple[str, str | None]:
+    """Where the program writes its recording, and the temporary folder that holds it if nobody asked for the file.
+
+    Raises:
+        UsageError: The current folder takes no file.
+    """
+    import tempfile
+
+    for path in paths:
+        if path.endswith(outputs.RECORDING_SUFFIX):
+            return path, None
+    if paths and endpoint is None:
+        folder = tempfile.mkdtemp(prefix="asyncio-trace-")
+        return os.path.join(folder, default_name(target.name)), folder
+    if not os.access(".", os.W_OK | os.X_OK):
+        raise UsageError("the recording can't be written here: permission denied; give a path with -o FILE.atrace")
+    return default_name(target.name), None
+
+
+def default_name(name: str) -> str:
+    """Name of a recording that got none; `{pid}` is for the program to fill in."""
+    safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name).strip(".") or "program"
+    return f"asyncio-trace-{safe}.{{pid}}{outputs.RECORDING_SUFFIX}"
+
+
+def _keep(written: Path) -> Path:
+    """Move a temporary recording to where the user finds it."""
+    import shutil
+    import tempfile
+
+    try:
+        return Path(shutil.move(written, Path.cwd() / written.name))
+    except OSError:
+        kept = Path(tempfile.mkdtemp(prefix="asyncio-trace-kept-")) / written.name
+        return Path(shutil.move(written, kept))
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _check_core_and_loop(core: str, loop: str | None) -> None:
+    """Raise `UsageError` for names that mean nothing here, before the program runs."""
+    from importlib.metadata import entry_points
+    from importlib.util import find_spec
+
+    from asyncio_trace.cli.main import nearest
+
+    if core not in ("auto", "python"):
+        from asyncio_trace.tracer.core import resolve as resolve_core
+
+        resolve_core(core)
+    if loop is None or ":" in loop:
+        return
+    known = sorted({entry.name for entry in entry_points(group="asyncio_trace.loops")} | {"asyncio", "uvloop"})
+    if loop not in known:
+        raise UsageError(f"no loop is called {loop!r}{nearest(loop, known)} (or give module:factory)")
+    if loop == "uvloop" and find_spec("uvloop") is None:
+        raise UsageError(f"uvloop is not installed for {sys.executable}; pip install 'asyncio-trace[uvloop]'")

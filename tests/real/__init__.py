@@ -1,0 +1,1 @@
+"""Programs that nobody wrote for the purpose, traced."""
