@@ -1,0 +1,60 @@
+"""The benchmark scripts run and print their tables; how fast anything is, is not tested here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(script: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run a benchmark script and return how it ended."""
+    return subprocess.run(
+        [sys.executable, str(BENCHMARKS / script), *args], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_every_workload_runs_untraced_and_small() -> None:
+    """Each workload is a program that plain asyncio runs to its end."""
+    code = "import asyncio, workloads\nfor run in workloads.WORKLOADS.values(): asyncio.run(run(0.002))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, cwd=BENCHMARKS)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_overhead_compares_plain_and_traced() -> None:
+    """One round of one small workload gives a table with a row and a ratio for it."""
+    pytest.importorskip("pyperf")
+    done = run("overhead.py", "--workload", "tree", "--scale", "0.01", "--rounds", "1", "-n", "1", "-w", "0", "--markdown")
+    assert done.returncode == 0, done.stderr
+    head, _, row = done.stdout.splitlines()
+    assert head == "| workload | plain | traced | ratio | range | budget |"
+    assert row.startswith("| tree | ")
+
+
+def test_overhead_refuses_to_check_what_the_budgets_are_not_for() -> None:
+    """`--check` at another size is a usage error, said in one line."""
+    pytest.importorskip("pyperf")
+    done = run("overhead.py", "--check", "--scale", "0.01")
+    assert done.returncode == 2
+    assert "the budgets are for asyncio's loop at scale 1" in done.stderr
+
+
+def test_startup_compares_plain_and_imported() -> None:
+    """One round gives a table with the cost of the import."""
+    pytest.importorskip("pyperf")
+    done = run("startup.py", "--rounds", "1", "-n", "1", "-w", "0", "--markdown")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("| import for `run` | ")
+
+
+def test_pipeline_names_its_phases() -> None:
+    """A small program goes from the run to the JSON file, and each phase has its row."""
+    pytest.importorskip("pyperf")
+    done = run("pipeline.py", "--scale", "0.002")
+    assert done.returncode == 0, done.stderr
+    for phase in ("untraced", "run, traced", "load", "draw", "export to JSON", "all of it"):
+        assert phase in done.stdout
