@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio_trace.events import records as r
 from asyncio_trace.model.build import TraceBuilder
-from asyncio_trace.recording.reader import Tables
+from asyncio_trace.recording.tables import Tables
 
 
 def test_a_quick_job_is_still_woken_by_its_thread() -> None:

@@ -11,26 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncio_trace.errors import InputError
 from asyncio_trace.events.records import HEADERS, KINDS, Ended, Record
 from asyncio_trace.model import Trace, load
-from asyncio_trace.recording.format import EVENTS, FRAME_HEAD, MAGIC, TABLES
+from asyncio_trace.recording.format import EVENTS, FRAME_HEAD, MAGIC, TABLES, Segment
 from asyncio_trace.recording.reader import RecordingReader
 from asyncio_trace.recording.writer import RecordingWriter
 from asyncio_trace.tracer.session import record_to
-
-WORDS = st.integers(-(2**63), 2**63 - 1)
-QUICK = settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@st.composite
-def records(draw: st.DrawFn) -> Record:
-    """Any record."""
-    kind = draw(st.sampled_from(list(HEADERS)))
-    return kind._make(draw(st.lists(WORDS, min_size=len(kind._fields), max_size=len(kind._fields))))
+from recording.drawn import QUICK, records
 
 
 def words_of(stream: list[Record]) -> list[int]:
@@ -65,7 +56,7 @@ def written(frames: list[tuple[dict[str, list[Any]], list[int]]]) -> bytes:
 def read(path: Path) -> tuple[list[Record], RecordingReader]:
     """All records of a file."""
     with RecordingReader(path) as reader:
-        return list(reader.records()), reader
+        return [record for record in reader.records() if not isinstance(record, Segment)], reader
 
 
 @QUICK

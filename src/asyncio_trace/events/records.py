@@ -1,7 +1,8 @@
 """The kinds of records and the fields of each: the one place that says what every word means.
 
-On the wire a record is a run of signed 64-bit words: a header, then one word a field. The header is ``kind | fields << 8``, so
-that a reader skips a kind that it does not know, and ignores fields that a later version adds at the end.
+As words, a record is a run of signed 64-bit integers: a header, then one word a field. The header is ``kind | fields << 8``, so
+that a reader skips a kind that it does not know, and ignores fields that a later version adds at the end. The other way of
+writing a record, a tenth as long, is `asyncio_trace.events.packing`.
 
 Words are integers only. Text, code positions and await stacks are interned once in the recording's tables (see
 `asyncio_trace.recording`) and named by their number there; 0 is "none" everywhere. Ids of tasks, futures, resources and jobs
@@ -61,6 +62,16 @@ class TaskFlag:
     """The first step ran inside the call that created the task."""
     FOUND = 2
     """The task was alive before the tracer looked; creation time, parent and site are unknown."""
+
+
+class TaskState:
+    """What a task does at an instant; the values of `TaskAlive.state`."""
+
+    QUEUED = 0
+    """The loop will run it."""
+    WAITING = 1
+    """Suspended on the thing in `TaskAlive.awaited`."""
+    RUNNING = 2
 
 
 class LoopStarted(NamedTuple):
@@ -278,10 +289,54 @@ class Ended(NamedTuple):
     ns: int
 
 
+class NumberedName(NamedTuple):
+    """The task has the name that asyncio gives to tasks without one, `Task-<number>`; no string need be kept for it."""
+
+    task: int
+    number: int
+
+
+class LoopAlive(NamedTuple):
+    """A loop that is there where a segment of the recording begins: all that a reader who begins here needs to know of it."""
+
+    loop: int
+    ns: int
+    """Now."""
+    type: int
+    """String: the loop class's qualified name."""
+    thread: int
+    started_ns: int
+    """`LoopStarted.ns`."""
+
+
+class TaskAlive(NamedTuple):
+    """A task that is alive where a segment of the recording begins: all that a reader who begins here needs to know of it."""
+
+    task: int
+    created_ns: int
+    loop: int
+    parent: int
+    coroutine: int
+    site: int
+    flags: int
+    name: int
+    """String: the name as last seen, or 0 if none was seen yet."""
+    state: int
+    """A `TaskState`."""
+    since_ns: int
+    """When that state began: queued, suspended, or the start of the step."""
+    awaited: int
+    """Where it waits, as in `Step`; 0 unless `state` is waiting."""
+    stack: int
+    """Where it waits, as in `Step`; 0 unless `state` is waiting."""
+    made: int
+    made_ns: int
+
+
 Record = (
     LoopStarted | LoopClosed | Idle | TaskCreated | TaskNamed | Step | Woken | TaskDone | CallbackRun | FutureCreated
     | FutureResolved | CancelRequested | JobSubmitted | JobRan | ThreadSeen | ResourceSeen | ParentSpan | Dropped | Ended
-    | YieldedStep
+    | YieldedStep | NumberedName | LoopAlive | TaskAlive
 )  # fmt: skip
 
 KINDS: dict[int, type[Record]] = dict(
@@ -289,7 +344,7 @@ KINDS: dict[int, type[Record]] = dict(
         (
             LoopStarted, LoopClosed, Idle, TaskCreated, TaskNamed, Step, Woken, TaskDone, CallbackRun, FutureCreated,
             FutureResolved, CancelRequested, JobSubmitted, JobRan, ThreadSeen, ResourceSeen, ParentSpan, Dropped, Ended,
-            YieldedStep,
+            YieldedStep, NumberedName, LoopAlive, TaskAlive,
         ),
         start=1,
     )

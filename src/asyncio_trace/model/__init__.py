@@ -1,6 +1,6 @@
 """A recording as tables: what happened, independent of how it was captured or will be shown."""
 
-from asyncio_trace.model.build import load
+from asyncio_trace.model.load import load
 from asyncio_trace.model.tables import (
     Awaited,
     Future,

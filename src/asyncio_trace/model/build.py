@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from asyncio_trace.events import records as r
 from asyncio_trace.model import kinds
+from asyncio_trace.model.gaps import Gaps
+from asyncio_trace.model.places import Places
 from asyncio_trace.model.runs import split_nested
-from asyncio_trace.model.tables import Awaited, Future, Idle, Job, Loop, Program, Run, Site, Task, Trace, Wait, Waker
-from asyncio_trace.recording.reader import RecordingReader, Tables
-
-
-def load(path: str | Path) -> Trace:
-    """Read the recording at `path`.
-
-    Raises:
-        InputError: It is missing, empty, broken from the start, or not a recording.
-    """
-    with RecordingReader(path) as reader, _collector_resting():
-        builder = TraceBuilder(reader.tables)
-        builder.add_all(reader.records())
-        trace = builder.finish(reader.header)
-        if reader.cut:
-            trace.complete = False
-        return trace
-
+from asyncio_trace.model.tables import Future, Idle, Job, Loop, Program, Run, Task, Trace, Waker
+from asyncio_trace.model.waits import OpenWait, WaitNames
+from asyncio_trace.recording.format import Segment
+from asyncio_trace.recording.tables import Tables
 
 _HOUSEKEEPING = frozenset(
     f"{loop}.{method}" for loop in ("BaseEventLoop", "Loop") for method in ("shutdown_asyncgens", "shutdown_default_executor")
@@ -38,40 +23,13 @@ as runs of a callback of that name, and not as tasks.
 """
 
 
-@contextmanager
-def _collector_resting() -> Iterator[None]:
-    """The tables hold no cycles and live long: looking through them again and again would take a third of the time."""
-    resting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if resting:
-            gc.enable()
-
-
-class _OpenWait:
-    """A wait whose end is not known yet."""
-
-    __slots__ = ("awaited", "made", "stack", "start", "yielded")
-
-    def __init__(self, start: int, awaited: int, stack: int, yielded: bool, made: Future | None) -> None:
-        self.start = start
-        self.made = made
-        """The future that asyncio made for this wait."""
-        self.awaited = awaited
-        self.stack = stack
-        self.yielded = yielded
-
-
 class TraceBuilder:
     """Feed it records in order, then `finish`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._sites: dict[int, Site | None] = {0: None}
-        self._stacks: dict[int, tuple[Site, ...]] = {}
-        self._kinds: dict[int, tuple[str, str] | None] = {}
+        self._places = Places(tables)
+        self._gaps = Gaps()
         self._tasks: dict[int, Task] = {}
         self._futures: dict[int, Future] = {}
         self._jobs: dict[int, Job] = {}
@@ -81,14 +39,14 @@ class TraceBuilder:
         self._resources: dict[int, str] = {}
         self._threads: dict[int, tuple[str, int]] = {}
         self._loops: dict[int, Loop] = {}
-        self._open: dict[int, _OpenWait] = {}
+        self._open: dict[int, OpenWait] = {}
         self._woken: dict[int, r.Woken] = {}
         self._steps: list[tuple[int, int, int, int]] = []
         """(loop, start, end, task)."""
         self._callbacks: list[Run] = []
         self._housekeeping: dict[int, str] = {}
         """Id to coroutine of tasks that `asyncio.run` makes for itself."""
-        self._waits: list[tuple[_OpenWait, int, int | None, int | None, Waker | None]] = []
+        self._waits: list[tuple[OpenWait, int, int | None, int | None, Waker | None]] = []
         """(wait, task, ready, end, waker); labels wait until all names are known."""
         self._idle: list[Idle] = []
         self._end = 0
@@ -115,10 +73,14 @@ class TraceBuilder:
             r.ParentSpan: self._parent_span,
             r.Dropped: self._dropped_record,
             r.Ended: self._ended_record,
+            r.NumberedName: self._numbered_name,
+            r.LoopAlive: self._loop_alive,
+            r.TaskAlive: self._task_alive,
+            Segment: self._segment,
         }
 
-    def add_all(self, stream: Iterable[r.Record]) -> None:
-        """Take in records, in the order in which they were made."""
+    def add_all(self, stream: Iterable[r.Record | Segment]) -> None:
+        """Take in records, in the order in which they were made, and each segment where it begins."""
         takers = self._takers
         for record in stream:
             takers[type(record)](record)
@@ -127,7 +89,10 @@ class TraceBuilder:
         """The trace; `header` is the recording's."""
         runs, task_runs = split_nested(self._steps, self._callbacks)
         self._close(task_runs)
-        waits = [self._wait(*row) for row in self._waits]
+        names = WaitNames(
+            self._places, self._tasks, self._futures, self._resources, self._threads, self._job_futures, self._jobs_ran
+        )
+        waits = [names.wait(*row) for row in self._waits]
         waits.sort(key=lambda wait: (wait.start_ns, wait.task))
         for job in self._jobs.values():
             self._finish_job(job)
@@ -141,6 +106,7 @@ class TraceBuilder:
             started_unix_ns=_whole(header.get("started_unix_ns")),
             duration_ns=self._end,
             core=str(header.get("core", "")),
+            recorded_from_ns=self._gaps.from_ns,
         )
         return Trace(
             program=program,
@@ -151,7 +117,7 @@ class TraceBuilder:
             jobs=sorted(self._jobs.values(), key=lambda job: (job.submitted_ns, job.id)),
             idle=self._idle,
             dropped_events=self._dropped,
-            complete=self._ended and not self._dropped,
+            complete=self._ended and not self._dropped and not self._gaps.number,
         )
 
     # -- records --------------------------------------------------------------------------------------------------------
@@ -159,6 +125,11 @@ class TraceBuilder:
     def _loop_started(self, record: r.LoopStarted) -> None:
         name, native = self._threads.get(record.thread, ("", 0))
         self._loops[record.loop] = Loop(record.loop, self._tables.string(record.type), native, name, record.ns)
+
+    def _loop_alive(self, record: r.LoopAlive) -> None:
+        if record.loop not in self._loops:
+            self._loop_started(r.LoopStarted(record.loop, record.started_ns, record.type, record.thread))
+        self._end = max(self._end, record.ns)
 
     def _loop_closed(self, record: r.LoopClosed) -> None:
         if record.loop in self._loops:
@@ -169,26 +140,66 @@ class TraceBuilder:
         self._idle.append(Idle(*record))
         self._end = max(self._end, record.end_ns)
 
-    def _task_created(self, record: r.TaskCreated) -> None:
+    def _task_created(self, record: r.TaskCreated | r.TaskAlive) -> None:
         coroutine = self._tables.string(record.coroutine)
         if coroutine in _HOUSEKEEPING and not record.parent:
             self._housekeeping[record.task] = coroutine
             return
+        if record.task in self._tasks:
+            return
+        created = since = record[1]
+        if isinstance(record, r.TaskAlive):
+            since = record.since_ns
         self._tasks[record.task] = Task(
             id=record.task,
             name="",
             coroutine=coroutine,
             parent=record.parent if record.parent in self._tasks else None,
             loop=record.loop,
-            created_ns=record.ns,
-            created_at=self._site(record.site),
+            created_ns=created,
+            created_at=self._places.site(record.site),
             eager=bool(record.flags & r.TaskFlag.EAGER),
         )
-        self._end = max(self._end, record.ns)
+        if self._gaps.number or since > created:
+            self._gaps.met(record.task, created, since)
+        self._end = max(self._end, created)
 
     def _task_named(self, record: r.TaskNamed) -> None:
         if record.task in self._tasks:
             self._tasks[record.task].name = self._tables.string(record.name)
+
+    def _numbered_name(self, record: r.NumberedName) -> None:
+        if record.task in self._tasks:
+            self._tasks[record.task].name = f"Task-{record.number}"
+
+    def _task_alive(self, record: r.TaskAlive) -> None:
+        """In a segment that follows what was read, this is known; where the recording begins or behind a gap it is news."""
+        task, since = record.task, record.since_ns
+        if task not in self._tasks:
+            self._task_created(record)
+            if task not in self._tasks:
+                return  # housekeeping
+        elif not self._gaps.seen(task, since):
+            return
+        if record.name:
+            self._tasks[task].name = self._tables.string(record.name)
+        opened = self._open.get(task)
+        if opened is not None:
+            if opened.start == since and record.state == (r.TaskState.QUEUED if opened.yielded else r.TaskState.WAITING):
+                opened.gaps = self._gaps.number
+                return
+            self._cut_off(task, self._open.pop(task))
+        if record.state == r.TaskState.WAITING:
+            made = self._made(record) if record.made else None
+            self._open[task] = OpenWait(since, record.awaited, record.stack, False, made, self._gaps.number)
+
+    def _cut_off(self, task: int, opened: OpenWait) -> None:
+        """A wait of which nothing is known from a gap on."""
+        self._waits.append((opened, task, None, None, None))
+        self._tasks[task].waiting_ns += max(0, self._gaps.wait_known_until(opened.gaps, self._end) - opened.start)
+
+    def _segment(self, segment: Segment) -> None:
+        self._gaps.segment_begins(segment, self._end)
 
     def _step(self, record: r.Step) -> None:
         task = self._tasks.get(record.task)
@@ -200,6 +211,13 @@ class TraceBuilder:
             return  # else its creation was lost with dropped events
         start, end = record.start_ns, record.end_ns
         opened = self._open.pop(record.task, None)
+        if self._gaps.number:
+            if opened is not None and opened.gaps < self._gaps.number:
+                self._cut_off(record.task, opened)
+                opened = None
+            self._gaps.seen(record.task, min(record.ready_ns or start, start))
+        if self._woken:
+            self._woken.pop(record.task, None)
         if opened is not None:
             ready = min(max(record.ready_ns, opened.start), start)
             waker = self._waker(record, ready, opened)
@@ -214,15 +232,16 @@ class TraceBuilder:
         self._end = max(self._end, end)
         if record.end in (r.StepEnd.WAITING, r.StepEnd.YIELDED):
             made = self._made(record) if record.made else None
-            self._open[record.task] = _OpenWait(end, record.awaited, record.stack, record.end == r.StepEnd.YIELDED, made)
+            yielded = record.end == r.StepEnd.YIELDED
+            self._open[record.task] = OpenWait(end, record.awaited, record.stack, yielded, made, self._gaps.number)
 
     def _yielded_step(self, record: r.YieldedStep) -> None:
         task, loop, start, end, stack = record
         self._step(r.Step(task, loop, start, end, r.StepEnd.YIELDED, 0, stack, 0, r.WakerKind.TASK, task, 0, 0, 0))
 
-    def _made(self, record: r.Step) -> Future:
+    def _made(self, record: r.Step | r.TaskAlive) -> Future:
         """The future that asyncio made for the wait that begins; its site is the program's line that waits."""
-        stack = self._stack(record.stack)
+        stack = self._places.stack(record.stack)
         site = next((site for site in reversed(stack) if not kinds.is_asyncio(site)), None)
         future = self._futures[record.made] = Future(record.made, "Future", record.loop, record.made_ns, record.task, site)
         return future
@@ -234,7 +253,7 @@ class TraceBuilder:
         task = self._tasks.get(record.task)
         if task is not None:
             task.ended_ns = record.ns
-            task.outcome = r.Outcome.NAMES[record.outcome]
+            task.outcome = _outcome(record.outcome)
             task.exception = self._tables.string(record.exception) or None
 
     def _callback_run(self, record: r.CallbackRun) -> None:
@@ -243,13 +262,15 @@ class TraceBuilder:
         self._end = max(self._end, record.end_ns)
 
     def _future_created(self, record: r.FutureCreated) -> None:
+        if record.future in self._futures:
+            return  # told again where a segment begins
         self._futures[record.future] = Future(
             id=record.future,
             type=self._tables.string(record.type),
             loop=record.loop,
             created_ns=record.ns,
             created_by=record.creator if record.creator in self._tasks else None,
-            created_at=self._site(record.site),
+            created_at=self._places.site(record.site),
         )
 
     def _future_resolved(self, record: r.FutureResolved) -> None:
@@ -257,7 +278,7 @@ class TraceBuilder:
         if future is not None:
             future.resolved_ns = max(record.ns, future.created_ns)
             future.resolved_by = self._waker(record, record.ns)
-            future.outcome = r.Outcome.NAMES[record.outcome]
+            future.outcome = _outcome(record.outcome)
 
     def _cancel_requested(self, record: r.CancelRequested) -> None:
         task = self._tasks.get(record.task)
@@ -271,7 +292,7 @@ class TraceBuilder:
             task=record.task if record.task in self._tasks else None,
             future=record.future or None,
             function=self._tables.string(record.function),
-            at=self._site(record.site),
+            at=self._places.site(record.site),
             submitted_ns=record.ns,
         )
         self._job_futures[record.future] = record.job
@@ -303,6 +324,9 @@ class TraceBuilder:
     def _close(self, task_runs: dict[int, int]) -> None:
         """End what is open, and make each task's three times add up to its life."""
         for number, opened in self._open.items():
+            if opened.gaps < self._gaps.number:
+                self._cut_off(number, opened)
+                continue
             task = self._tasks[number]
             woken = self._woken.get(number)
             ready: int | None = None
@@ -315,73 +339,22 @@ class TraceBuilder:
             self._waits.append((opened, number, ready, None, waker))
             task.waiting_ns += (self._end if ready is None else ready) - opened.start
         for number, task in self._tasks.items():
-            end = self._end if task.ended_ns is None else task.ended_ns
+            end = self._gaps.known_until(number, self._end) if task.ended_ns is None else task.ended_ns
+            uncovered = self._gaps.uncovered.get(number, 0)
             task.running_ns = task_runs.get(number, 0)
-            task.ready_ns = end - task.created_ns - task.running_ns - task.waiting_ns
-
-    def _wait(self, opened: _OpenWait, task: int, ready: int | None, end: int | None, waker: Waker | None) -> Wait:
-        stack = self._stack(opened.stack)
-        kind, awaited = self._awaited(opened, stack)
-        if waker is not None and waker.task == task:
-            waker = self._by_quick_thread(opened.awaited, waker)
-        return Wait(task, opened.start, ready, end, kind, awaited, stack, waker)
-
-    def _by_quick_thread(self, future: int, waker: Waker) -> Waker:
-        """A job that is over before `run_in_executor` returns resolves its future on the stack of the task that submitted it;
-        still it is the thread that did it.
-        """
-        ran = self._jobs_ran.get(self._job_futures.get(future, 0))
-        return waker if ran is None else Waker("thread", None, waker.ns, None, self._threads.get(ran.thread, (None, 0))[0])
-
-    def _awaited(self, opened: _OpenWait, stack: tuple[Site, ...]) -> tuple[str, Awaited]:
-        if opened.yielded:
-            return "yield", Awaited("", None, "yield")
-        number = opened.awaited
-        task, future = self._tasks.get(number), self._futures.get(number)
-        if task is not None:
-            type_name = "Task"
-        elif future is not None:
-            type_name = future.type
-        else:
-            type_name = self._resources.get(number, "")
-        if opened.stack not in self._kinds:
-            self._kinds[opened.stack] = kinds.of_stack(stack)
-        by_type = kinds.of_type(type_name, is_task=task is not None, is_job=number in self._job_futures)
-        by_stack = self._kinds[opened.stack]
-        if by_stack is None or (by_type[0] == "gather"):
-            kind, label = by_type
-        else:
-            kind, label = by_stack
-        if task is not None:
-            name = task.name or f"task {task.id}"
-            label = f"{label} {name}".strip() if label else name
-        return kind, Awaited(type_name, number or None, label)
+            task.ready_ns = end - task.created_ns - uncovered - task.running_ns - task.waiting_ns
 
     def _finish_job(self, job: Job) -> None:
         ran = self._jobs_ran.get(job.id)
         if ran is not None:
             job.started_ns, job.ended_ns = max(ran.start_ns, job.submitted_ns), ran.end_ns
             job.thread_name, job.thread = self._threads.get(ran.thread, (None, None))
-            job.outcome = r.Outcome.NAMES[ran.outcome]
+            job.outcome = _outcome(ran.outcome)
         elif job.future is not None and (future := self._futures.get(job.future)) is not None:
             job.ended_ns, job.outcome = future.resolved_ns, future.outcome
 
-    # -- look-ups -------------------------------------------------------------------------------------------------------
-
-    def _site(self, number: int) -> Site | None:
-        if number not in self._sites:
-            row = self._tables.sites.get(number)
-            self._sites[number] = None if row is None else Site(*row)
-        return self._sites[number]
-
-    def _stack(self, number: int) -> tuple[Site, ...]:
-        if number not in self._stacks:
-            sites = (self._site(site) for site in self._tables.stacks.get(number, ()))
-            self._stacks[number] = tuple(site for site in sites if site is not None)
-        return self._stacks[number]
-
     def _waker(
-        self, record: r.Step | r.Woken | r.FutureResolved | r.CancelRequested, ns: int, opened: _OpenWait | None = None
+        self, record: r.Step | r.Woken | r.FutureResolved | r.CancelRequested, ns: int, opened: OpenWait | None = None
     ) -> Waker | None:
         kind, who = record.waker, record.waker_id
         if kind == r.WakerKind.NONE or not 0 <= kind < len(r.WakerKind.NAMES):
@@ -398,10 +371,15 @@ class TraceBuilder:
             label = self._tables.string(who) or None
         elif kind == r.WakerKind.THREAD:
             label = self._threads.get(who, (None, 0))[0]
-        return Waker(r.WakerKind.NAMES[kind], task, ns, self._site(record.waker_site), label)
+        return Waker(r.WakerKind.NAMES[kind], task, ns, self._places.site(record.waker_site), label)
 
 
 _MASK64 = 0xFFFF_FFFF_FFFF_FFFF
+
+
+def _outcome(number: int) -> str:
+    """The name of an outcome; what a later version may add is unknown here."""
+    return r.Outcome.NAMES[number] if 0 <= number < len(r.Outcome.NAMES) else "pending"
 
 
 def _whole(number: object) -> int:

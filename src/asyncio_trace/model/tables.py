@@ -173,6 +173,8 @@ class Program:
     started_unix_ns: int = 0
     duration_ns: int = 0
     core: str = ""
+    recorded_from_ns: int = 0
+    """The first instant that the recording tells of: 0 unless it is only the last part of a trace."""
 
 
 @dataclass(slots=True)
@@ -188,4 +190,6 @@ class Trace:
     idle: list[Idle] = field(default_factory=list)
     dropped_events: int = 0
     complete: bool = True
-    """False if the recording was cut before its end."""
+    """False if the recording was cut before its end, or something in it is damaged."""
+    lost_bytes: int = 0
+    """Bytes of the recording that are damaged and were left out."""
