@@ -13,7 +13,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, Genera
 from typing import Any
 from weakref import ReferenceType, ref
 
-from asyncio_trace.tracer.recorder import Recorder
+from asyncio_trace.tracer.recorder import MOST_STACKED_SITES, Recorder
 
 
 def _future_iterator() -> type:
@@ -86,6 +86,9 @@ class AwaitStacks:
         """Code addresses, each with its instruction if it may be at several, to stack number and depth (see `read`)."""
         self._places: dict[int, int] = {}
         """Code address to the number of places where it may be suspended; 0 for asyncio's own that end a stack."""
+        self._kept_words = 0
+        """Lengths of the keys of `_by_key` together."""
+        recorder.forgetting.append(self._forget)
         self._is_resource: dict[type, bool] = {}
         self._resources: dict[int, tuple[int, ReferenceType[Any] | None]] = {}
 
@@ -169,6 +172,7 @@ class AwaitStacks:
         return None
 
     def _intern(self, key: tuple[int, ...], coro: Any) -> tuple[int, int]:
+        by_key = self._by_key  # another, if the recorder forgets places meanwhile: the key is then not to be kept
         sites = []
         depth = NONE
         for index, frame in enumerate(_frames(coro)):
@@ -180,9 +184,20 @@ class AwaitStacks:
         if depth == len(sites) - 1 >= 0:
             depth = INNERMOST
         found = (self._recorder.stack(tuple(sites)) if sites else 0, depth)
-        if len(sites) < MAX_DEPTH:
-            self._by_key[key] = found
+        if len(sites) >= MAX_DEPTH:
+            self._places = {}  # the recorder has not seen the innermost code, and does not keep it
+        elif by_key is self._by_key:
+            self._kept_words += len(key)
+            if self._kept_words > MOST_STACKED_SITES:
+                by_key.clear()
+                self._kept_words = len(key)
+            by_key[key] = found
         return found
+
+    def _forget(self) -> None:
+        """The recorder keeps no code any more: addresses will come to mean other code."""
+        self._by_key, self._places = {}, {}
+        self._kept_words = 0
 
 
 def _frames(coro: Any) -> list[FrameType]:

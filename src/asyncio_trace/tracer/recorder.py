@@ -23,6 +23,14 @@ FLUSH_IDLE_NS = 20_000_000
 FLUSH_SLEEP_NS = 2_000_000
 """The same, where the loop is about to sleep for long: whoever kills the program meanwhile shall not take its last events."""
 
+MOST_STRINGS = 1 << 14
+MOST_NAMES = 1 << 10
+MOST_SITES = 1 << 14
+MOST_STACKED_SITES = 1 << 18
+"""Texts, task names, sites, and sites in all stacks together that a table keeps. Beyond that it begins afresh: what comes again
+then gets a new number, and numbers never change their meaning, so a trace may run for ever in bounded memory.
+"""
+
 SHORT_SLEEP = 0.02
 """Seconds; a longer sleep is long."""
 
@@ -57,11 +65,17 @@ class Recorder:
         self.next_id: Callable[[], int] = count(1).__next__
         self.flushed_ns = 0
         self._lock = threading.RLock()
+        self.forgetting: list[Callable[[], None]] = []
+        """Called when code objects cease to be kept, and with them what addresses of code stand for; they raise nothing."""
         self._strings: dict[str, int] = {}
+        self._names: dict[str, int] = {}
         self._sites: dict[tuple[int, int], int] = {}
         self._stacks: dict[tuple[int, ...], int] = {}
+        self._stacked_sites = 0
         self._threads: dict[int, int] = {}
         self._code_kept: dict[int, object] = {}
+        self._last = {"strings": 0, "sites": 0, "stacks": 0}
+        """The highest number that each table has given."""
         self._new: dict[str, list[Any]] = {"strings": [], "sites": [], "stacks": []}
 
     def now(self) -> int:
@@ -79,11 +93,12 @@ class Recorder:
         number = self._strings.get(text) if type(text) is str else 0
         if number is None:
             assert type(text) is str
-            with self._lock:
-                number = self._strings.setdefault(text, len(self._strings) + 1)
-                if number == len(self._strings):
-                    self._new["strings"].append((number, text))
+            number = self._text(self._strings, text, MOST_STRINGS)
         return number
+
+    def name(self, text: str) -> int:
+        """Number of a task's name: a text that mostly comes once, and so is not kept for long."""
+        return self._names.get(text) or self._text(self._names, text, MOST_NAMES)
 
     def site(self, code: Any, lasti: int, module: object) -> int:
         """Number of a place in code: a code object and an instruction offset in it."""
@@ -92,11 +107,15 @@ class Recorder:
         if number is None:
             line = line_of(code, lasti)
             row = (self.string(code.co_qualname), self.string(code.co_filename), line, self.string(module))
+            dropped = None
             with self._lock:
-                number = self._sites.setdefault(key, len(self._sites) + 1)
-                if number == len(self._sites):
+                number = self._sites.get(key)
+                if number is None:
+                    if len(self._sites) >= MOST_SITES:
+                        dropped = self._forget_places()
                     self._code_kept[id(code)] = code  # or its address could come to mean another
-                    self._new["sites"].append((number, *row))
+                    number = self._sites[key] = self._add_row("sites", *row)
+            del dropped  # code objects may have weak references with callbacks: not under the lock
         return number
 
     def stack(self, sites: tuple[int, ...]) -> int:
@@ -104,9 +123,13 @@ class Recorder:
         number = self._stacks.get(sites)
         if number is None:
             with self._lock:
-                number = self._stacks.setdefault(sites, len(self._stacks) + 1)
-                if number == len(self._stacks):
-                    self._new["stacks"].append((number, sites))
+                number = self._stacks.get(sites)
+                if number is None:
+                    self._stacked_sites += len(sites)
+                    if self._stacked_sites > MOST_STACKED_SITES:
+                        self._stacks.clear()
+                        self._stacked_sites = len(sites)
+                    number = self._stacks[sites] = self._add_row("stacks", sites)
         return number
 
     def thread(self) -> int:
@@ -127,6 +150,31 @@ class Recorder:
         number = self.next_id()
         self.add(ResourceSeen, number, self.string(type_name))
         return number
+
+    def _text(self, table: dict[str, int], text: str, most: int) -> int:
+        with self._lock:
+            number = table.get(text)
+            if number is None:
+                if len(table) >= most:
+                    table.clear()
+                number = table[text] = self._add_row("strings", text)
+        return number
+
+    def _add_row(self, table: str, *columns: Any) -> int:
+        """Give a row the next number of its table. It is on its way before anybody can name it. Call this under the lock."""
+        number = self._last[table] = self._last[table] + 1
+        self._new[table].append((number, *columns))
+        return number
+
+    def _forget_places(self) -> object:
+        """Begin the tables of places in code afresh. Returns the code objects that were kept."""
+        kept, self._code_kept = self._code_kept, {}
+        self._sites.clear()
+        self._stacks.clear()  # they name sites by their old numbers
+        self._stacked_sites = 0
+        for forget in self.forgetting:
+            forget()
+        return kept
 
     # -- output ---------------------------------------------------------------------------------------------------------
 

@@ -107,7 +107,7 @@ class Tasks:
         name = task.get_name()
         if name != state.name and type(name) is str:
             state.name = name
-            self._recorder.add(TaskNamed, state.id, self._recorder.string(name))
+            self._recorder.add(TaskNamed, state.id, self._recorder.name(name))
 
     # -- eager first steps ----------------------------------------------------------------------------------------------
 
