@@ -11,7 +11,7 @@ import weakref
 from asyncio import base_events, base_futures, events, selector_events
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import pytest
@@ -420,10 +420,15 @@ def test_a_loop_class_defined_during_a_trace_is_traced(core: str) -> None:
 
 
 class FullDisk:
-    """A sink that can take so much and no more."""
+    """A sink that can take so much and no more; for a core that writes to a file itself, one that can take nothing."""
 
     def __init__(self, writes: int) -> None:
         self.left = writes
+
+    @cached_property
+    def descriptor(self) -> int:
+        """A file that can take nothing."""
+        return os.open("/dev/full", os.O_WRONLY)
 
     def write(self, tables: dict[str, list[Any]], records: bytes) -> None:
         """Take it, or fail."""
@@ -432,7 +437,9 @@ class FullDisk:
             raise OSError(28, "No space left on device")
 
     def close(self) -> None:
-        """Nothing."""
+        """No more will come."""
+        if "descriptor" in vars(self):
+            os.close(self.descriptor)
 
 
 @pytest.mark.parametrize("writes", [0, 1, 3])

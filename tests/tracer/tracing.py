@@ -16,9 +16,10 @@ from typing import Any
 
 from asyncio_trace.model import Trace, load
 from asyncio_trace.recording.writer import RecordingWriter
+from asyncio_trace.tracer.core import why_not_native
 from asyncio_trace.tracer.session import Session
 
-CORES = ("python",)
+CORES = ("python",) if why_not_native() else ("python", "native")
 """Cores that every test here runs on."""
 
 Main = Callable[[], Coroutine[Any, Any, Any]]

@@ -16,7 +16,7 @@ from weakref import ReferenceType, ref
 from asyncio_trace.tracer.recorder import MOST_STACKED_SITES, Recorder
 
 
-def _future_iterator() -> type:
+def future_iterator() -> type:
     """Type of what `await` asks of a future written in C: where nearly every chain ends."""
 
     class Loop:
@@ -58,7 +58,7 @@ _RESOURCES = (asyncio.Lock, asyncio.Semaphore, asyncio.Event, asyncio.Condition,
 NONE = -1
 INNERMOST = -2
 
-_FUTURE_ITERATOR = _future_iterator()
+_FUTURE_ITERATOR = future_iterator()
 
 MAX_DEPTH = 200
 """Frames; a chain this long is a runaway recursion, and its outer part tells enough."""
@@ -140,14 +140,19 @@ class AwaitStacks:
 
     def resource(self, coro: Any, depth: int, inner: Any) -> int:
         """Id of the lock, queue or the like that this coroutine waits on; 0 if unknown. The arguments are what `read` said."""
+        thing = self.thing(coro, depth, inner)
+        return 0 if thing is None else self.identify(thing)
+
+    def thing(self, coro: Any, depth: int, inner: Any) -> Any:
+        """The lock, queue or the like itself; None if unknown."""
         if depth == INNERMOST:
             # a coroutine refers to its locals: no need of f_locals, which would keep them all alive
-            thing = self._find(inner)
-        else:
-            frames = _frames(coro)
-            thing = frames[depth].f_locals.get("self") if depth < len(frames) else None
-        if thing is None:
-            return 0
+            return self._find(inner)
+        frames = _frames(coro)
+        return frames[depth].f_locals.get("self") if depth < len(frames) else None
+
+    def identify(self, thing: Any) -> int:
+        """Id of a lock, queue or the like."""
         address = id(thing)
         known = self._resources.get(address)
         if known is not None and (known[1] is None or known[1]() is thing):
@@ -173,18 +178,8 @@ class AwaitStacks:
 
     def _intern(self, key: tuple[int, ...], coro: Any) -> tuple[int, int]:
         by_key = self._by_key  # another, if the recorder forgets places meanwhile: the key is then not to be kept
-        sites = []
-        depth = NONE
-        for index, frame in enumerate(_frames(coro)):
-            code = frame.f_code
-            module = frame.f_globals.get("__name__")
-            if depth == NONE and (module, code.co_qualname) in _RESOURCE_METHODS:
-                depth = index
-            sites.append(self._recorder.site(code, frame.f_lasti, module))
-        if depth == len(sites) - 1 >= 0:
-            depth = INNERMOST
-        found = (self._recorder.stack(tuple(sites)) if sites else 0, depth)
-        if len(sites) >= MAX_DEPTH:
+        found, frames = self._look(coro)
+        if frames >= MAX_DEPTH:
             self._places = {}  # the recorder has not seen the innermost code, and does not keep it
         elif by_key is self._by_key:
             self._kept_words += len(key)
@@ -198,6 +193,23 @@ class AwaitStacks:
         """The recorder keeps no code any more: addresses will come to mean other code."""
         self._by_key, self._places = {}, {}
         self._kept_words = 0
+
+    def intern(self, coro: Any) -> tuple[int, int]:
+        """Stack number and depth of a suspended coroutine, looked at frame by frame."""
+        return self._look(coro)[0]
+
+    def _look(self, coro: Any) -> tuple[tuple[int, int], int]:
+        sites = []
+        depth = NONE
+        for index, frame in enumerate(_frames(coro)):
+            code = frame.f_code
+            module = frame.f_globals.get("__name__")
+            if depth == NONE and (module, code.co_qualname) in _RESOURCE_METHODS:
+                depth = index
+            sites.append(self._recorder.site(code, frame.f_lasti, module))
+        if depth == len(sites) - 1 >= 0:
+            depth = INNERMOST
+        return (self._recorder.stack(tuple(sites)) if sites else 0, depth), len(sites)
 
 
 def _frames(coro: Any) -> list[FrameType]:

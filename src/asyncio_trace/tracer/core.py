@@ -1,13 +1,16 @@
 """What a core is, and the one place that selects it.
 
 A core is the hot part of the tracer: what stands in for a loop's methods and handles. Everything else (installing, sessions,
-files) is common. The Python core is here; a native core offers the same and makes the same events.
+files) is common. The native core is an extension, and makes the same events as the Python core, for far less.
 """
 
 from __future__ import annotations
 
+import importlib
+import sys
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Protocol
 
 from asyncio_trace.errors import UsageError
@@ -50,23 +53,50 @@ def resolve(name: str) -> str:
     """The core that `name` means here: "auto" is the fastest there is.
 
     Raises:
-        UsageError: There is no such core, or it is not built here.
+        UsageError: There is no such core, or it can't be had here.
     """
     if name not in CORES:
         raise UsageError(f"no core is called {name!r}; there are: {', '.join(CORES)}")
+    if name in ("python", "auto"):  # FIXME auto
+        return "python"
+    missing = why_not_native()
+    if missing is None:
+        return "native"
     if name == "native":
-        raise UsageError("the native core is not part of this build; use --core python or --core auto")
+        raise UsageError(f"the native core is not to be had here: {missing}; use --core python or --core auto")
     return "python"
 
 
-def core_class(name: str) -> Callable[[Recorder, Callable[[AbstractEventLoop], LoopState | None]], Core]:
-    """What makes the core called `name`, for one trace: call it with the trace's recorder and a function that gives the state
-    of a loop, attaching it if it is to be followed.
+@cache
+def why_not_native() -> str | None:
+    """Why the native core can't be used in this interpreter; None if it can."""
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return "this Python runs without a GIL"
+    try:
+        importlib.import_module("asyncio_trace.tracer.native_core._native")
+    except ImportError as error:
+        return (
+            "this build has none"
+            if error.name == "asyncio_trace.tracer.native_core._native" and error.path is None
+            else str(error)
+        )
+    if importlib.import_module("asyncio").Task.__module__ != "_asyncio":
+        return "asyncio's tasks are in Python here"
+    return None
+
+
+def core_parts(name: str) -> tuple[type[Recorder], Callable[[Any, Callable[[AbstractEventLoop], LoopState | None]], Core]]:
+    """What makes the recorder and the core called `name`, for one trace. The recorder takes a sink and a clock; the core the
+    recorder and a function that gives the state of a loop, attaching it if it is to be followed.
 
     Raises:
-        UsageError: There is no such core, or it is not built here.
+        UsageError: There is no such core, or it can't be had here.
     """
-    resolve(name)
+    if resolve(name) == "native":
+        from asyncio_trace.tracer.native_core.core import NativeCore
+        from asyncio_trace.tracer.native_core.recorder import NativeRecorder
+
+        return NativeRecorder, NativeCore
     from asyncio_trace.tracer.python_core.core import PythonCore
 
-    return PythonCore
+    return Recorder, PythonCore

@@ -56,12 +56,16 @@ class Sentinel:
         self._table.pop(self.address, None)
 
 
+SENTINELS: set[type] = {Sentinel}
+"""Types of sentinels; a core adds its own."""
+
+
 class Futures:
     """All futures that are followed, by address."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self.by_address: dict[int, int] = {}
+        self.by_address = self._new_table()
         """Address to id, while the future is unresolved."""
         self.tasks: Mapping[int, object] = {}
         """Addresses of the tasks that are followed."""
@@ -135,9 +139,9 @@ class Futures:
         def future_repr_info(future: Any) -> list[str]:
             info: list[str] = original(future)
             callbacks = future._callbacks
-            if callbacks and any(type(callback) is Sentinel for callback, _ in callbacks):
+            if callbacks and any(type(callback) in SENTINELS for callback, _ in callbacks):
                 shown = base_futures._format_callbacks(callbacks)
-                others = [pair for pair in callbacks if type(pair[0]) is not Sentinel]
+                others = [pair for pair in callbacks if type(pair[0]) not in SENTINELS]
                 if shown in info:
                     at = info.index(shown)
                     info[at : at + 1] = [base_futures._format_callbacks(others)] if others else []
@@ -155,7 +159,7 @@ class Futures:
             for thing in gc.get_objects():
                 if issubclass(type(thing), (asyncio.Future, _PY_FUTURE)) and id(thing) in self.by_address:
                     for callback, _ in thing._callbacks or ():
-                        if type(callback) is Sentinel:
+                        if type(callback) in SENTINELS:
                             thing.remove_done_callback(callback)
 
     def _follow(self, loop: LoopState, future: Any, creator: int, site: int) -> int:
@@ -163,17 +167,28 @@ class Futures:
         number = recorder.next_id()
         kind = type(future)
         recorder.add(FutureCreated, number, recorder.now(), loop.id, creator, site, recorder.string(kind.__name__))
+        self.follow(future, number)
+        return number
+
+    def follow(self, future: Any, number: int) -> None:
+        """Put a sentinel on a future."""
+        kind = type(future)
         if issubclass(kind, asyncio.Future):
             follow = asyncio.Future.add_done_callback
         elif issubclass(kind, _PY_FUTURE):
             follow = _PY_FUTURE.add_done_callback
         else:
-            return number
+            return
         if not future.done():
             address = id(future)
             self.by_address[address] = number
-            follow(future, Sentinel(number, address, self.by_address), context=_EMPTY)
-        return number
+            follow(future, self._new_sentinel(number, address), context=_EMPTY)
+
+    def _new_sentinel(self, number: int, address: int) -> Any:
+        return Sentinel(number, address, self.by_address)
+
+    def _new_table(self) -> dict[int, int]:
+        return {}
 
     def _youngest(self, loop: LoopState) -> Any:
         if gc.get_count()[0] > _MOST_YOUNG_OBJECTS or _FREE_THREADED:

@@ -8,6 +8,7 @@ derive from `AbstractEventLoop`, and are met there: those that exist now, and th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import traceback
@@ -152,7 +153,8 @@ def _dressed(method: Method, original: Any) -> Method:
     for name in ("__name__", "__qualname__", "__module__", "__doc__"):
         value = getattr(original, name, None)
         if isinstance(value, str):
-            setattr(method, name, value)
+            with contextlib.suppress(AttributeError):  # methods in C have their names from the start
+                setattr(method, name, value)
     return method
 
 

@@ -17,10 +17,10 @@ from weakref import ReferenceType, ref
 
 from asyncio_trace.errors import UsageError
 from asyncio_trace.recording.writer import RecordingWriter
-from asyncio_trace.tracer.core import core_class, resolve
+from asyncio_trace.tracer.core import core_parts, resolve
 from asyncio_trace.tracer.install import Installation
 from asyncio_trace.tracer.loop_state import ATTRIBUTE, LoopState
-from asyncio_trace.tracer.recorder import Recorder, Sink
+from asyncio_trace.tracer.recorder import Sink
 
 _active: Session | None = None
 
@@ -44,8 +44,8 @@ class Session:
         global _active
         if _active is not None:
             raise UsageError("a trace is running already; stop it first")
-        make_core = core_class(core)  # its import is not part of the trace
-        self.recorder = Recorder(sink, clock)
+        make_recorder, make_core = core_parts(core)  # their import is not part of the trace
+        self.recorder = make_recorder(sink, clock)
         self.every_loop = every_loop
         self._pid = os.getpid()
         self._loops: list[tuple[ReferenceType[AbstractEventLoop], LoopState]] = []

@@ -15,7 +15,7 @@ import os
 import selectors
 import signal
 import threading
-from types import FrameType
+from types import CodeType, FrameType
 
 from asyncio_trace.tracer.recorder import Recorder
 
@@ -46,6 +46,20 @@ _SPECIAL = frozenset(("run_forever", "_on_sigint"))
 
 SIGINT_HANDLER = -1
 """`find` returns this where asyncio's own handler for Ctrl-C was on the stack."""
+
+
+RUN_FOREVER = 4
+"""Role of code beyond which lies the program's call of `run`."""
+ON_SIGINT = 5
+"""Role of asyncio's own handler for Ctrl-C."""
+
+
+def role_of(code: CodeType) -> int:
+    """What a frame of this code means to the walk: `PROGRAM`, `PLUMBING`, `HANDLE_RUN`, `RUN_FOREVER` or `ON_SIGINT`."""
+    role = _roles[code.co_filename]
+    if role is PLUMBING and code.co_name in _SPECIAL:
+        return ON_SIGINT if code.co_name == "_on_sigint" else RUN_FOREVER
+    return role
 
 
 def runs_handles(filename: str) -> None:

@@ -40,7 +40,7 @@ class Tasks:
         self._recorder = recorder
         self._futures = futures
         self._stacks = stacks
-        self.by_address: dict[int, TaskState] = {}
+        self.by_address = self._new_table()
         futures.tasks = self.by_address
         self.finish_step = self._build_finish_step()
         """Call after a step: (loop, state, task, cause, start, end), times as the clock gives them."""
@@ -84,7 +84,7 @@ class Tasks:
             self._futures.made_resolved(state.made, future, cause)
             state.made = 0
         if task.cancelling() > state.cancels:
-            self.cancel_requested(task, state, self._inherited_cancel(future) or cause)
+            self.cancel_requested(task, state, self.inherited_cancel(future) or cause)
 
     def cancel_requested(self, task: Any, state: TaskState, cause: Cause) -> None:
         """Record that somebody asked `task` to cancel."""
@@ -128,6 +128,9 @@ class Tasks:
 
     # -- inside ---------------------------------------------------------------------------------------------------------
 
+    def _new_table(self) -> dict[int, TaskState]:
+        return {}
+
     def _add(self, task: Any) -> TaskState:
         state = TaskState(self._recorder.next_id())
         state.reference = TaskReference(task, self._forget)
@@ -146,9 +149,10 @@ class Tasks:
         recorder.add(TaskCreated, state.id, now, loop.id, parent, recorder.string(name), site, flags)
         trace_module = sys.modules.get("opentelemetry.trace")
         if trace_module is not None:
-            self._record_parent_span(state, trace_module)
+            self.record_parent_span(state, trace_module)
 
-    def _record_parent_span(self, state: TaskState, trace_module: Any) -> None:
+    def record_parent_span(self, state: TaskState, trace_module: Any) -> None:
+        """Record the OpenTelemetry span that is active where a task is created."""
         try:
             context = trace_module.get_current_span().get_span_context()
             trace_id, span_id, flags = context.trace_id, context.span_id, int(context.trace_flags)
@@ -157,7 +161,7 @@ class Tasks:
         if trace_id and span_id:
             self._recorder.add(ParentSpan, state.id, _signed(trace_id >> 64), _signed(trace_id), _signed(span_id), flags)
 
-    def _inherited_cancel(self, future: Any) -> Cause | None:
+    def inherited_cancel(self, future: Any) -> Cause | None:
         """A cancellation that came down to the awaited task or to gathered children has its cause recorded there."""
         state = self.by_address.get(id(future))
         if state is not None:

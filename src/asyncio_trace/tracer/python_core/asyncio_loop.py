@@ -197,6 +197,7 @@ def _scheduling(core: PythonCore, original: dict[str, Method]) -> dict[str, Meth
         self._write_to_self()
         return handle
 
+    core.careful_call_soon = careful_call_soon
     return {"call_soon": call_soon, "call_at": call_at, "call_soon_threadsafe": call_soon_threadsafe}
 
 

@@ -23,7 +23,7 @@ class StepCallbacks:
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
-        self.step_type: type = _probe_step_type()
+        self.step_type: type = probe_step_type()
 
     @staticmethod
     def is_python_step(callback: Any) -> bool:
@@ -49,7 +49,7 @@ class StepCallbacks:
         return self._tasks.found(loop, task)
 
 
-def _probe_step_type() -> type:
+def probe_step_type() -> type:
     """Type of the callback of a C task's first step, learned from a task on a loop that only listens."""
     seen: list[type] = []
 

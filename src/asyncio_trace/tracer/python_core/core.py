@@ -23,22 +23,28 @@ class PythonCore:
     """See `asyncio_trace.tracer.core.Core`."""
 
     name = "python"
+    loop_state_type: type[Any] = LoopState
 
     def __init__(self, recorder: Recorder, state_of: Callable[[AbstractEventLoop], LoopState | None]) -> None:
         self.recorder = recorder
         self.state_of = state_of
-        self.futures = Futures(recorder)
-        self.tasks = Tasks(recorder, self.futures, AwaitStacks(recorder))
-        self.jobs = Jobs(recorder, self.futures)
+        self.futures, self.stacks, self.tasks, self.jobs = self.make_parts(recorder)
         self.steps = StepCallbacks(self.tasks)
+        self.careful_call_soon: Method
+        """`call_soon` for what is unusual, once `asyncio_methods` was asked for."""
         self.runs = runs.build(recorder, self.tasks, events.Handle._run)
         self.futures.hide_from_repr()
+
+    def make_parts(self, recorder: Any) -> tuple[Futures, AwaitStacks, Tasks, Jobs]:
+        """Futures, stacks, tasks and jobs of this trace."""
+        futures, stacks = Futures(recorder), AwaitStacks(recorder)
+        return futures, stacks, Tasks(recorder, futures, stacks), Jobs(recorder, futures)
 
     def attach(self, loop: AbstractEventLoop, *, foreign: bool) -> LoopState:
         """Begin to follow a loop; tasks that it already has are taken in."""
         state = LoopState(self.recorder, loop, foreign=foreign)
         setattr(loop, ATTRIBUTE, state)
-        for task in _tasks_of(loop):
+        for task in tasks_of(loop):
             if id(task) not in self.tasks.by_address:
                 self.tasks.found(state, task)
         return state
@@ -60,13 +66,14 @@ class PythonCore:
         before the trace began.
         """
         recorder, by_address, steps, parts = self.recorder, self.tasks.by_address, self.steps, self.runs
+        loop_state_type = self.loop_state_type
         is_step, run_callback, io = steps.is_step, parts.run_callback, WakerKind.IO
 
         def _run(self: Any) -> None:
-            loop = getattr(self._loop, ATTRIBUTE, None)
+            loop: Any = getattr(self._loop, ATTRIBUTE, None)
             callback = self._callback
             try:
-                if type(loop) is not LoopState or not recorder.active or loop.recorder is not recorder:
+                if type(loop) is not loop_state_type or not recorder.active or loop.recorder is not recorder:
                     original(self)
                 elif isinstance(self, parts.ThreadSafeHandle) or isinstance(callback, foreign_loop.Wrapped):
                     original(self)  # what called us records this run, or what we call will
@@ -101,7 +108,8 @@ class PythonCore:
         self.futures.release()
 
 
-def _tasks_of(loop: AbstractEventLoop) -> set[Any]:
+def tasks_of(loop: AbstractEventLoop) -> set[Any]:
+    """The tasks that a loop has."""
     try:
         return asyncio.all_tasks(loop)
     except Exception:  # the set of tasks changed under another thread

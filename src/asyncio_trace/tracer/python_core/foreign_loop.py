@@ -19,7 +19,7 @@ from asyncio_trace.events.records import LoopClosed, WakerKind
 from asyncio_trace.tracer import sites
 from asyncio_trace.tracer.causes import callback_name, current_cause
 from asyncio_trace.tracer.core import Method
-from asyncio_trace.tracer.futures import MAKERS, Sentinel
+from asyncio_trace.tracer.futures import MAKERS, SENTINELS
 from asyncio_trace.tracer.loop_state import ATTRIBUTE, LoopState
 from asyncio_trace.tracer.python_core.runs import hide
 
@@ -137,7 +137,7 @@ def _scheduling(core: PythonCore, original: dict[str, Method]) -> dict[str, Meth
         """The callable to queue for `callback`; None if it must not be queued. Call it from the loop's method directly."""
         kind = type(callback)
         frame = _getframe(2)
-        if kind is Sentinel:
+        if kind in SENTINELS:
             core.futures.resolved(loop, callback, args[0], frame)
             return None
         if isinstance(callback, Wrapped):

@@ -58,7 +58,7 @@ def build(recorder: Recorder, tasks: Tasks, original_run: Callable[[events.Handl
             try:
                 while loop.eager:
                     tasks.eager_ends(loop)
-                end = clock()
+                loop.run_end = end = clock()
                 if loop.fresh:
                     tasks.check_fresh(loop, end - origin)
                 loop.current, loop.cause, loop.callback = interrupted
@@ -98,7 +98,7 @@ def build(recorder: Recorder, tasks: Tasks, original_run: Callable[[events.Handl
             if loop.eager:
                 while loop.eager:
                     tasks.eager_ends(loop)
-            end = clock()
+            loop.run_end = end = clock()
             if loop.fresh:
                 tasks.check_fresh(loop, end - origin)
             loop.current = outer

@@ -1,0 +1,161 @@
+#include "asyncio_parts.h"
+
+Parts parts;
+
+static PyGetSetDef *
+find_getter(PyTypeObject *type, const char *name)
+{
+    PyObject *descriptor = type == NULL ? NULL : PyObject_GetAttrString((PyObject *)type, name);
+    if (descriptor == NULL) {
+        PyErr_Clear();
+        return NULL;
+    }
+    PyGetSetDef *found = NULL;
+    if (Py_IS_TYPE(descriptor, &PyGetSetDescr_Type)) {
+        found = ((PyGetSetDescrObject *)descriptor)->d_getset;
+    }
+    Py_DECREF(descriptor); /* its type holds it */
+    return found;
+}
+
+static PyMethodDef *
+find_method(PyTypeObject *type, const char *name)
+{
+    PyObject *descriptor = PyObject_GetAttrString((PyObject *)type, name);
+    if (descriptor == NULL) {
+        PyErr_Clear();
+        return NULL;
+    }
+    PyMethodDef *found = NULL;
+    if (Py_IS_TYPE(descriptor, &PyMethodDescr_Type)) {
+        found = ((PyMethodDescrObject *)descriptor)->d_method;
+        if (!(found->ml_flags & METH_NOARGS)) {
+            found = NULL;
+        }
+    }
+    Py_DECREF(descriptor);
+    return found;
+}
+
+/* `found` is a dict of what the Python side looked up in asyncio. */
+int
+parts_init(PyObject *found)
+{
+    PyObject *makers = PyDict_GetItemString(found, "makers");
+    parts.wakes_reader = Py_XNewRef(PyDict_GetItemString(found, "wakes_reader"));
+    parts.reader_protocol = (PyTypeObject *)Py_XNewRef(PyDict_GetItemString(found, "reader_protocol"));
+    if (makers == NULL || !PyTuple_Check(makers) || parts.wakes_reader == NULL) {
+        PyErr_SetString(PyExc_TypeError, "parts are missing");
+        return -1;
+    }
+    parts.makers_count = 0;
+    for (Py_ssize_t index = 0; index < PyTuple_GET_SIZE(makers) && index < 16; index++) {
+        parts.makers[parts.makers_count++] = Py_NewRef(PyTuple_GET_ITEM(makers, index));
+    }
+    parts.task_coro = find_getter(core.task_type, "_coro");
+    parts.task_waiter = find_getter(core.task_type, "_fut_waiter");
+    parts.future_state = find_getter(core.future_type, "_state");
+    parts.future_exception = find_getter(core.future_type, "_exception");
+    parts.step_self = find_getter(core.step_type, "__self__");
+    parts.task_cancelling = find_method(core.task_type, "cancelling");
+    return 0;
+}
+
+int
+is_maker(PyCodeObject *code)
+{
+    for (int index = 0; index < parts.makers_count; index++) {
+        if (parts.makers[index] == (PyObject *)code) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Whether a callback belongs to a transport whose protocol is a plain stream reader's. */
+int
+is_stream_reader_callback(PyObject *callback)
+{
+    if (callback == NULL || !PyMethod_Check(callback)) {
+        return 0;
+    }
+    PyObject *protocol = PyObject_GetAttr(PyMethod_GET_SELF(callback), names._protocol);
+    if (protocol == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    int is = Py_IS_TYPE(protocol, parts.reader_protocol);
+    Py_DECREF(protocol);
+    return is;
+}
+
+PyObject *
+ask_slow(const char *name, PyObject *first, PyObject *second, PyObject *third)
+{
+    PyObject *function = core.slow == NULL ? NULL : PyObject_GetAttrString(core.slow, name);
+    PyObject *answer = function == NULL ? NULL : PyObject_CallFunctionObjArgs(function, first, second, third, NULL);
+    Py_XDECREF(function);
+    if (answer == NULL) {
+        failed(1);
+    }
+    return answer;
+}
+
+int64_t
+ask_number(const char *name, PyObject *argument)
+{
+    PyObject *answer = ask_slow(name, argument, NULL, NULL);
+    int64_t number = answer == NULL ? 0 : PyLong_AsLongLong(answer);
+    Py_XDECREF(answer);
+    if (PyErr_Occurred()) {
+        failed(0);
+    }
+    return number;
+}
+
+int
+is_loop_running(LoopState *loop)
+{
+    return ask_number("is_running", (PyObject *)loop) > 0;
+}
+
+int
+outcome_of(PyObject *future, PyObject **exception)
+{
+    int outcome = OUTCOME_RETURNED;
+    PyObject *state = get_by(parts.future_state, core.future_type, future, names._state);
+    PyObject *error = get_by(parts.future_exception, core.future_type, future, names._exception);
+    if (state != NULL && PyUnicode_Check(state) && PyUnicode_CompareWithASCIIString(state, "CANCELLED") == 0) {
+        outcome = OUTCOME_CANCELLED;
+    }
+    else if (error != NULL && error != Py_None) {
+        outcome = OUTCOME_RAISED;
+        if (exception != NULL) {
+            *exception = Py_NewRef(error);
+        }
+    }
+    Py_XDECREF(state);
+    Py_XDECREF(error);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+    }
+    return outcome;
+}
+
+int64_t
+cancelling(PyObject *task)
+{
+    PyObject *number;
+    if (parts.task_cancelling != NULL && PyObject_TypeCheck(task, core.task_type)) {
+        number = parts.task_cancelling->ml_meth(task, NULL);
+    }
+    else {
+        number = PyObject_CallMethodNoArgs(task, names.cancelling);
+    }
+    int64_t count = number == NULL ? 0 : PyLong_AsLongLong(number);
+    Py_XDECREF(number);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+    }
+    return count;
+}

@@ -1,0 +1,36 @@
+/* asyncio's own parts that the core must know by sight, found once; and ways into its C types that take no detour. */
+#ifndef ASYNCIO_TRACE_PARTS_H
+#define ASYNCIO_TRACE_PARTS_H
+
+#include "core.h"
+
+typedef struct {
+    PyObject *wakes_reader; /* code of StreamReader._wakeup_waiter */
+    PyTypeObject *reader_protocol;
+    PyObject *makers[16]; /* codes of coroutines that make a future and await it at once */
+    int makers_count;
+    PyGetSetDef *task_coro, *task_waiter, *future_state, *future_exception, *step_self;
+    PyMethodDef *task_cancelling;
+} Parts;
+
+extern Parts parts;
+
+int parts_init(PyObject *found);
+int is_stream_reader_callback(PyObject *callback);
+int is_loop_running(LoopState *loop);
+/* A number that the Python side gives; 0 if it fails. */
+int64_t ask_number(const char *name, PyObject *argument);
+/* An `Outcome`. Works for futures and tasks that are done. */
+int outcome_of(PyObject *future, PyObject **exception);
+int64_t cancelling(PyObject *task);
+
+static inline PyObject *
+get_by(PyGetSetDef *getter, PyTypeObject *type, PyObject *object, PyObject *name)
+{
+    if (getter != NULL && PyObject_TypeCheck(object, type)) {
+        return getter->get(object, getter->closure);
+    }
+    return PyObject_GetAttr(object, name);
+}
+
+#endif

@@ -1,0 +1,249 @@
+/* The chain of frames through which a suspended task awaits, and the lock, queue or the like at its end; see
+ * tracer/await_stack.py, which interns each stack when it is first seen.
+ */
+#include "core.h"
+
+#define MOST_FRAMES 200
+#define MOST_STACKS (1 << 14)
+
+enum { DEPTH_NONE = -1, DEPTH_INNERMOST = -2 };
+
+typedef struct {
+    PyObject *code; /* held */
+    int64_t lasti;
+} Place;
+
+typedef struct {
+    uint64_t hash;
+    int count; /* 0: free */
+    int depth;
+    int64_t number;
+    Place *places;
+} Stack;
+
+static Stack *stacks;
+static size_t stacks_mask, stacks_used;
+static Table *resources; /* address to (number, weak reference) */
+
+static void
+stacks_drop(void)
+{
+    Stack *old = stacks;
+    size_t size = old == NULL ? 0 : stacks_mask + 1;
+    stacks = NULL;
+    stacks_mask = stacks_used = 0;
+    for (size_t at = 0; at < size; at++) {
+        for (int index = 0; index < old[at].count; index++) {
+            Py_DECREF(old[at].places[index].code);
+        }
+        PyMem_Free(old[at].places);
+    }
+    PyMem_Free(old);
+}
+
+void
+stacks_clear(void)
+{
+    stacks_drop();
+    Py_CLEAR(resources);
+}
+
+static Stack *
+stack_find(uint64_t hash, const Place *places, int count)
+{
+    if (stacks == NULL) {
+        return NULL;
+    }
+    for (size_t at = hash & stacks_mask; stacks[at].count != 0; at = (at + 1) & stacks_mask) {
+        Stack *stack = &stacks[at];
+        if (stack->hash == hash && stack->count == count && memcmp(stack->places, places, (size_t)count * sizeof(Place)) == 0) {
+            return stack;
+        }
+    }
+    return NULL;
+}
+
+static Stack *
+stack_add(uint64_t hash, const Place *places, int count, int64_t number, int depth)
+{
+    if (stacks_used >= MOST_STACKS) {
+        stacks_drop();
+    }
+    if (stacks == NULL || (stacks_used + 1) * 2 > stacks_mask) {
+        size_t size = stacks == NULL ? 256 : (stacks_mask + 1) * 2;
+        Stack *fresh = PyMem_Calloc(size, sizeof(Stack));
+        if (fresh == NULL) {
+            return NULL;
+        }
+        for (size_t from = 0; stacks != NULL && from <= stacks_mask; from++) {
+            if (stacks[from].count != 0) {
+                size_t at = stacks[from].hash & (size - 1);
+                while (fresh[at].count != 0) {
+                    at = (at + 1) & (size - 1);
+                }
+                fresh[at] = stacks[from];
+            }
+        }
+        PyMem_Free(stacks);
+        stacks = fresh;
+        stacks_mask = size - 1;
+    }
+    Place *kept = PyMem_Malloc((size_t)count * sizeof(Place));
+    if (kept == NULL) {
+        return NULL;
+    }
+    memcpy(kept, places, (size_t)count * sizeof(Place));
+    for (int index = 0; index < count; index++) {
+        Py_INCREF(kept[index].code);
+    }
+    size_t at = hash & stacks_mask;
+    while (stacks[at].count != 0) {
+        at = (at + 1) & stacks_mask;
+    }
+    stacks[at] = (Stack){hash, count, depth, number, kept};
+    stacks_used++;
+    return &stacks[at];
+}
+
+/* Ask the Python side for number and depth of the stack of `coro`. */
+static int
+ask_stack(const char *name, PyObject *coro, int yields, int64_t *number, int *depth, PyObject **thing)
+{
+    int result = -1;
+    PyObject *function = PyObject_GetAttrString(core.slow, name);
+    PyObject *answer = function == NULL ? NULL : PyObject_CallFunctionObjArgs(function, coro, yields ? Py_True : Py_False, NULL);
+    PyObject *found = NULL;
+    if (answer != NULL && PyArg_ParseTuple(answer, "LiO", number, depth, &found)) {
+        *thing = Py_NewRef(found);
+        result = 0;
+    }
+    Py_XDECREF(function);
+    Py_XDECREF(answer);
+    return result;
+}
+
+/* Id of a lock, queue or the like; 0 if it can't be had. */
+static int64_t
+identify(PyObject *thing)
+{
+    PyObject *known = table_get(resources, thing);
+    if (known != NULL && weak_target(PyTuple_GET_ITEM(known, 1)) == thing) {
+        return PyLong_AsLongLong(PyTuple_GET_ITEM(known, 0));
+    }
+    PyObject *function = PyObject_GetAttrString(core.slow, "identify");
+    PyObject *number = function == NULL ? NULL : PyObject_CallOneArg(function, thing);
+    Py_XDECREF(function);
+    if (number == NULL) {
+        failed(0);
+        return 0;
+    }
+    int64_t id = PyLong_AsLongLong(number);
+    PyObject *reference = PyWeakref_NewRef(thing, NULL);
+    PyObject *pair = reference == NULL ? NULL : PyTuple_Pack(2, number, reference);
+    if (pair != NULL && resources->used > MOST_STACKS) {
+        Table *fresh = table_new();
+        if (fresh != NULL) {
+            Py_SETREF(resources, fresh);
+        }
+    }
+    if (pair == NULL || table_set(resources, thing, pair) < 0) {
+        PyErr_Clear(); /* it takes no weak references: ask again next time */
+    }
+    Py_XDECREF(reference);
+    Py_XDECREF(pair);
+    Py_DECREF(number);
+    return id;
+}
+
+/* Number of the await stack of a suspended coroutine, generator or the like; `resource`, if given, gets the id of the lock, queue or
+ * the like that it waits on, or 0. Sets no error.
+ */
+int64_t
+stack_read(PyObject *coro, int yields, int64_t *resource)
+{
+    Place places[MOST_FRAMES];
+    Frame *frames[MOST_FRAMES];
+    int count = 0, simple = 1;
+    uint64_t hash = yields ? 77 : 0;
+    PyObject *awaiting = Py_NewRef(coro);
+    while (awaiting != NULL && count < MOST_FRAMES) {
+        PyTypeObject *type = Py_TYPE(awaiting);
+        if (type != &PyCoro_Type && type != &PyGen_Type && type != &PyAsyncGen_Type) {
+            simple = type == core.iterator_type;
+            break;
+        }
+        Frame *frame = generator_frame((PyGenObject *)awaiting);
+        PyCodeObject *code = frame == NULL ? NULL : frame_code(frame);
+        if (code == NULL) {
+            break;
+        }
+        int lasti = frame_lasti(frame, code);
+        places[count] = (Place){(PyObject *)code, lasti};
+        frames[count] = frame;
+        hash = (hash ^ (uintptr_t)code >> 4) * 0x9E3779B97F4A7C15ull;
+        hash = (hash ^ (uint64_t)lasti) * 0xC2B2AE3D27D4EB4Full;
+        hash ^= hash >> 29;
+        count++;
+        PyObject *next = generator_awaits((PyGenObject *)awaiting);
+        /* the chain is held by its outer end, which the caller holds */
+        Py_DECREF(awaiting);
+        awaiting = next;
+    }
+    
+    int64_t number = 0;
+    int depth = DEPTH_NONE;
+    PyObject *thing = NULL;
+    if (resource != NULL) {
+        *resource = 0;
+    }
+    if (!simple || count == MOST_FRAMES) {
+        Py_XDECREF(awaiting);
+        if (ask_stack("read_stack", coro, yields, &number, &depth, &thing) < 0) {
+            failed(0);
+            return 0;
+        }
+    }
+    else {
+        Py_XDECREF(awaiting);
+        if (count == 0) {
+            return 0;
+        }
+        Stack *stack = stack_find(hash, places, count);
+        if (stack != NULL) {
+            number = stack->number;
+            depth = stack->depth;
+        }
+        else {
+            if (ask_stack("intern_stack", coro, yields, &number, &depth, &thing) < 0) {
+                failed(0);
+                return 0;
+            }
+            Py_CLEAR(thing);
+            stack_add(hash, places, count, number, depth);
+        }
+        if (depth != DEPTH_NONE && resource != NULL) {
+            int index = depth == DEPTH_INNERMOST ? count - 1 : depth;
+            thing = index < count && ((PyCodeObject *)places[index].code)->co_argcount > 0 ? frame_local(frames[index], 0) : NULL;
+            Py_XINCREF(thing);
+        }
+    }
+    if (thing != NULL && thing != Py_None && resource != NULL) {
+        *resource = identify(thing);
+    }
+    Py_XDECREF(thing);
+    return number;
+}
+
+int
+stacks_init(PyObject *Py_UNUSED(module))
+{
+    return 0;
+}
+
+int
+stacks_begin(void)
+{
+    stacks_clear();
+    resources = table_new();
+    return resources == NULL ? -1 : 0;
+}

@@ -1,0 +1,49 @@
+/* The stream of events on its way to the file: records packed into chunks as they happen, and a thread of our own that writes them.
+ *
+ * Whoever records holds the GIL, so there is one producer. It packs a record at the end of the current chunk and then moves the
+ * chunk's `committed` mark; the writer, which holds no GIL, takes what stands before the mark. Neither waits for the other: where
+ * the writer can't keep up (a slow disk), chunks run out, and events are dropped and counted in place.
+ *
+ * The layout of what is packed is in docs/reference/recording.md.
+ */
+#ifndef ASYNCIO_TRACE_STREAM_H
+#define ASYNCIO_TRACE_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum kind {
+    LOOP_STARTED = 1, LOOP_CLOSED, IDLE, TASK_CREATED, TASK_NAMED, STEP, WOKEN, TASK_DONE, CALLBACK_RUN, FUTURE_CREATED,
+    FUTURE_RESOLVED, CANCEL_REQUESTED, JOB_SUBMITTED, JOB_RAN, THREAD_SEEN, RESOURCE_SEEN, PARENT_SPAN, DROPPED, ENDED,
+    YIELDED_STEP, NUMBERED_NAME, KINDS_END
+};
+
+/* Begin to write to a file descriptor, which stays the caller's; -1 keeps all in memory for `stream_take`. 0, or an errno. */
+int stream_open(int descriptor);
+/* Write what is left, and stop. Returns 0 or the errno of the first write that failed. */
+int stream_close(void);
+/* After a fork, in the child: forget all without a write. */
+void stream_abandon(void);
+/* Before a fork: stop the thread, so that the program is as single-threaded as it was; it starts again at the next chunk. */
+void stream_pause(void);
+/* Start the thread again if it was stopped. */
+void stream_resume(void);
+/* errno of the first write that failed, or 0. */
+int stream_error(void);
+/* Wait until all that is recorded so far is written. */
+void stream_sync(void);
+
+/* Add a record, given all its fields in order. Returns 0 if it was dropped. */
+int stream_record(int kind, const int64_t *fields, int count);
+/* The two most frequent, without a detour. */
+void stream_yielded(int64_t task, int64_t loop, int64_t start, int64_t end, int64_t stack);
+void stream_step(int64_t task, int64_t loop, int64_t start, int64_t end, int64_t how, int64_t awaited, int64_t stack,
+                 int64_t ready, int64_t waker, int64_t waker_id, int64_t site, int64_t made, int64_t made_ns);
+/* Add a row to the tables, packed as the format says. */
+void stream_row(const void *data, size_t size);
+/* Records that were dropped because no chunk was free; once the stream is closed, also those that could not be written. */
+int64_t stream_dropped(void);
+/* Records kept so far. */
+int64_t stream_records(void);
+
+#endif

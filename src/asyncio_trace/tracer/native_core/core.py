@@ -1,0 +1,128 @@
+"""The native core: what the extension has a quick way for is its; all else is the Python core's."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Any
+
+from asyncio_trace.events.records import LoopStarted
+from asyncio_trace.tracer import futures as futures_module
+from asyncio_trace.tracer.await_stack import AwaitStacks
+from asyncio_trace.tracer.core import Method
+from asyncio_trace.tracer.futures import Futures
+from asyncio_trace.tracer.jobs import Jobs
+from asyncio_trace.tracer.loop_state import ATTRIBUTE, LoopState, TaskState
+from asyncio_trace.tracer.native_core import _native, parts
+from asyncio_trace.tracer.native_core.recorder import NativeRecorder
+from asyncio_trace.tracer.native_core.slow import Slow
+from asyncio_trace.tracer.python_core.core import PythonCore, tasks_of
+from asyncio_trace.tracer.tasks import Tasks
+
+futures_module.SENTINELS.add(_native.Sentinel)
+_PROCESS_EVENTS: Any = asyncio.selector_events.BaseSelectorEventLoop._process_events  # type: ignore[attr-defined]
+
+
+class NativeCore(PythonCore):
+    """See `asyncio_trace.tracer.core.Core`."""
+
+    name = "native"
+    loop_state_type = _native.LoopState
+
+    def __init__(self, recorder: NativeRecorder, state_of: Callable[[AbstractEventLoop], LoopState | None]) -> None:
+        parts.set_up()
+        self._slow = Slow()
+        self._tables = recorder.begin(self._slow)
+        super().__init__(recorder, state_of)
+        self._slow.fill(self)
+
+    def make_parts(self, recorder: Any) -> tuple[Futures, AwaitStacks, Tasks, Jobs]:
+        """Futures, stacks, tasks and jobs of this trace."""
+        tasks_table, futures_table = self._tables
+        futures = NativeFutures(recorder, futures_table)
+        stacks = AwaitStacks(recorder)
+        return futures, stacks, NativeTasks(recorder, futures, stacks, tasks_table), Jobs(recorder, futures)
+
+    def attach(self, loop: AbstractEventLoop, *, foreign: bool) -> LoopState:
+        """Begin to follow a loop; tasks that it already has are taken in."""
+        recorder = self.recorder
+        state: Any = _native.LoopState(recorder, loop, foreign=foreign)
+        kind = type(loop)
+        name = recorder.string(f"{kind.__module__}.{kind.__qualname__}")
+        recorder.add(LoopStarted, state.id, state.select_end, name, recorder.thread())
+        state.run_end = recorder.clock()
+        setattr(loop, ATTRIBUTE, state)
+        for task in tasks_of(loop):
+            if id(task) not in self.tasks.by_address:
+                self.tasks.found(state, task)
+        found: LoopState = state
+        return found
+
+    def asyncio_methods(self, original: dict[str, Method]) -> dict[str, Method]:
+        """Replacements for methods of `BaseEventLoop`."""
+        methods = super().asyncio_methods(original)
+        slow = self._slow
+        slow.untraced_call_soon = methods["call_soon"]
+        slow.careful_call_soon = self.careful_call_soon
+        for name in ("call_at", "create_future", "create_task", "get_debug"):
+            setattr(slow, name, methods[name])
+        native = {name: method for name, method in _native.loop_methods.items() if name in methods}
+        del methods["_run_once"]  # the extension's thread writes, and a run's end is noted by the run
+        return {**methods, **native}
+
+    def process_events_method(self, original: Method) -> Method:
+        """Replacement for `_process_events` of a class of asyncio's."""
+        if original is _PROCESS_EVENTS:
+            native: Method = _native.loop_methods["_process_events"]
+            return native
+        return super().process_events_method(original)
+
+    def handle_run_method(self, original: Method) -> Method:
+        """Replacement for `Handle._run`, for handles that are none of ours."""
+        self._slow.handle_run = super().handle_run_method(original)
+        native: Method = _native.handle_run
+        return native
+
+    def ending(self, loop: LoopState) -> None:
+        """The trace ends now: record the step that is running on the loop."""
+        super().ending(loop)
+
+    def release(self) -> None:
+        """Leave every future as if the core had never been there."""
+        _native.stop()
+        super().release()
+
+
+class NativeFutures(Futures):
+    """Futures whose sentinels are the extension's."""
+
+    def __init__(self, recorder: NativeRecorder, table: Any) -> None:
+        self._table = table
+        super().__init__(recorder)
+
+    def _new_table(self) -> dict[int, int]:
+        table: dict[int, int] = self._table
+        return table
+
+    def _new_sentinel(self, number: int, address: int) -> Any:
+        return _native.new_sentinel(number, address)
+
+
+class NativeTasks(Tasks):
+    """Tasks whose states are the extension's."""
+
+    def __init__(self, recorder: NativeRecorder, futures: Futures, stacks: AwaitStacks, table: Any) -> None:
+        self._table = table
+        super().__init__(recorder, futures, stacks)
+
+    def _new_table(self) -> dict[int, TaskState]:
+        table: dict[int, TaskState] = self._table
+        return table
+
+    def _add(self, task: Any) -> TaskState:
+        state: TaskState = _native.new_state(task)
+        return state
+
+    def _build_finish_step(self) -> Any:
+        return _native.finish_step

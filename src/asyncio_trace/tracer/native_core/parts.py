@@ -1,0 +1,97 @@
+"""asyncio's own parts that the extension must know by sight; looked up once in a process, before anything is changed."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import sys
+from asyncio import BaseEventLoop, events, futures, tasks
+from contextvars import Context
+from typing import Any
+
+from asyncio_trace.tracer import await_stack
+from asyncio_trace.tracer.native_core import _native
+from asyncio_trace.tracer.python_core.callbacks import StepCallbacks, probe_step_type
+from asyncio_trace.tracer.tasks import YIELDED
+
+__all__ = ["StepCallbacks", "set_up"]
+
+_done = False
+
+
+def set_up() -> None:
+    """Give the extension what it needs of this interpreter's asyncio.
+
+    Raises:
+        ImportError: This asyncio is not as the extension expects it (tasks in Python, handles without slots).
+    """
+    global _done
+    if _done:
+        return
+    future_type, task_type = asyncio.Future, asyncio.Task
+    if future_type.__module__ != "_asyncio" or task_type.__module__ != "_asyncio":
+        raise ImportError("the native core needs asyncio's tasks and futures in C")
+    plain_run: Any = events.Handle._run
+    inner: Any = BaseEventLoop
+    reader: Any = asyncio.StreamReader
+    _native.set_up(
+        {
+            "future_type": future_type,
+            "task_type": task_type,
+            "step_type": probe_step_type(),
+            "iterator_type": await_stack.future_iterator(),
+            "handle": events.Handle,
+            "timer_handle": events.TimerHandle,
+            "base_loop": BaseEventLoop,
+            "add_done_callback": future_type.add_done_callback,
+            "empty_context": Context(),
+            "sleep_over": futures._set_result_unless_cancelled,  # type: ignore[attr-defined]
+            "call_soon_inner": inner._call_soon,
+            "plain_handle_run": plain_run,
+            "run_code": plain_run.__code__,
+            "run_globals": plain_run.__globals__,
+            "run_line": _line_of_call(plain_run),
+            "heappush": heapq.heappush,
+            "tasks_module": tasks,
+            "loop_time": BaseEventLoop.time,
+            "yielded": YIELDED,
+            "modules": sys.modules,
+            "makers": tuple(function.__code__ for function in await_stack.MAKERS),
+            "wakes_reader": reader._wakeup_waiter.__code__,
+            "reader_protocol": asyncio.StreamReaderProtocol,
+            "plain_process_events": asyncio.selector_events.BaseSelectorEventLoop._process_events,  # type: ignore[attr-defined]
+            "originals": {
+                "untraced_call_soon": BaseEventLoop.call_soon,
+                "call_at": BaseEventLoop.call_at,
+                "create_future": BaseEventLoop.create_future,
+                "create_task": BaseEventLoop.create_task,
+                "get_debug": BaseEventLoop.get_debug,
+            },
+        }
+    )
+    _done = True
+
+
+def _line_of_call(run: Any) -> int:
+    """Line of `Handle._run` on which it calls the callback, learned from a callback that fails."""
+    seen: list[BaseException] = []
+
+    class Loop:
+        def get_debug(self) -> bool:
+            return False
+
+        def call_exception_handler(self, context: Any) -> None:
+            seen.append(context["exception"])
+
+    handle: Any = events.Handle(_fail, (), Loop(), Context())  # type: ignore[arg-type]
+    run(handle)
+    traceback = seen[0].__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code is run.__code__:
+            return traceback.tb_lineno
+        traceback = traceback.tb_next
+    return int(run.__code__.co_firstlineno)
+
+
+def _fail() -> None:
+    raise ValueError

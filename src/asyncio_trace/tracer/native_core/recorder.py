@@ -1,0 +1,98 @@
+"""A recorder whose records are packed, and written to the file, by the extension.
+
+Rows of the tables are worked out by the common `Recorder`, since they are rare; they go to the same stream.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from asyncio_trace.errors import UsageError
+from asyncio_trace.events.records import Dropped, Ended
+from asyncio_trace.recording.tables import pack_rows
+from asyncio_trace.tracer.native_core import _native
+from asyncio_trace.tracer.recorder import Recorder, Sink
+
+_NEVER = 1 << 62
+
+
+class _Stream:
+    """What Python code of the tracer writes records to, in place of a `bytearray`."""
+
+    extend = staticmethod(_native.extend)
+
+    def __len__(self) -> int:
+        return 0
+
+    def clear(self) -> None:
+        """Nothing gathers here."""
+
+
+class _Rows:
+    """New rows of one table, on their way to the stream."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+
+    def append(self, row: tuple[Any, ...]) -> None:
+        """Add a row."""
+        _native.row(pack_rows({self._table: [row]}))
+
+
+class NativeRecorder(Recorder):
+    """See `Recorder`; there is one at a time, since the extension has one stream.
+
+    Raises:
+        UsageError: The sink is not a file.
+        OSError: The file can't be written.
+    """
+
+    def __init__(self, sink: Sink, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        super().__init__(sink, clock)
+        descriptor = getattr(sink, "descriptor", None)
+        if descriptor is None:
+            raise UsageError("the native core writes to files only; use --core python")
+        self.descriptor: int = descriptor
+        stream: Any = _Stream()
+        self.buffer = stream
+        self.next_id = _native.next_id
+        self.flushed_ns = _NEVER  # the extension's own thread writes
+        new: Any = {table: _Rows(table) for table in ("strings", "sites", "stacks")}
+        self._new = new
+
+    def begin(self, slow: object) -> tuple[Any, Any]:
+        """Begin to record; `slow` is what the extension calls for all that is rare. The tables of tasks and of futures."""
+        clock = None if self.clock is time.monotonic_ns else self.clock
+        tables: tuple[Any, Any] = _native.begin(self, slow, clock, self.origin, self.descriptor)
+        return tables
+
+    def flush(self) -> None:
+        """Write what is recorded so far. Not needed: it is on its way already."""
+        _native.write_now()
+
+    def close(self) -> None:
+        """End the trace: write the rest and the closing record. Closing twice does nothing."""
+        if self.active:
+            if self.lost_events:
+                self.add(Dropped, self.lost_events)
+            self.add(Ended, self.now())
+            self.active = False
+            error, dropped = _native.end()
+            self.lost_events += dropped
+            if error:
+                self.failed(OSError(error, os.strerror(error)))
+        try:
+            self.sink.close()
+        except Exception as error:
+            self.failed(error)
+
+    def abandon(self) -> None:
+        """Forget everything without touching the file: after a fork it is the parent's."""
+        self.active = False
+        _native.abandon()
+
+
+os.register_at_fork(before=_native.pause_writer)
