@@ -26,7 +26,7 @@ def late(trace: Trace) -> Iterable[Finding]:
 
 def test_built_in_rules_register_like_plug_ins() -> None:
     """An incomplete trace is reported through the entry point group."""
-    trace = Trace(Program(duration_ns=7), dropped_events=2, complete=False)
+    trace = Trace(Program(duration_ns=7), dropped_events=2, complete=False, cut=True)
     findings = rules.find_all(trace)
     assert [finding.rule for finding in findings] == ["incomplete-trace", "incomplete-trace"]
     assert {finding.severity for finding in findings} == {"error"}

@@ -132,7 +132,7 @@ def test_many_kinds_are_merged() -> None:
 def test_incomplete_trace_is_said_first() -> None:
     """What is missing is the first line, before anything that it puts in doubt."""
     trace = scenes.gather()
-    trace.dropped_events, trace.complete = 12, False
+    trace.dropped_events, trace.complete, trace.cut = 12, False, True
     first = drawn(trace, 80).splitlines()[0]
     assert first == "incomplete trace: 12 events dropped, the recording was cut before its end"
 

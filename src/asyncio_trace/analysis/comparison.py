@@ -86,12 +86,17 @@ class Comparison:
         )
 
 
+def _recorded(trace: Trace, end: int) -> int:
+    """How long the recording is, in nanoseconds; `end` is the trace's last instant."""
+    return (trace.program.duration_ns or end) - trace.program.recorded_from_ns
+
+
 def compare(a: Trace, b: Trace) -> Comparison:
     """Compare two traces, number by number."""
     ends = totals.last_instant(a), totals.last_instant(b)
     return Comparison(
         [
-            _whole("duration", True, *(trace.program.duration_ns or end for trace, end in zip((a, b), ends, strict=True))),
+            _whole("duration", True, *(_recorded(trace, end) for trace, end in zip((a, b), ends, strict=True))),
             _whole("running", True, *(sum(run.end_ns - run.start_ns for run in trace.runs) for trace in (a, b))),
             _whole("tasks", False, len(a.tasks), len(b.tasks)),
             _whole("runs", False, len(a.runs), len(b.runs)),

@@ -267,11 +267,12 @@ def by_loop(trace: Trace, end_ns: int) -> list[LoopTotal]:
     """Loops in the order in which they were made."""
     known = {loop.id for loop in trace.program.loops}
     strangers = sorted({run.loop for run in trace.runs} - known)
-    loops = [*trace.program.loops, *(Loop(number, "", 0, "", 0) for number in strangers)]
+    begin = trace.program.recorded_from_ns
+    loops = [*trace.program.loops, *(Loop(number, "", 0, "", begin) for number in strangers)]
     sums: dict[int, LoopTotal] = {}
     for loop in loops:
         closed = end_ns if loop.closed_ns is None else loop.closed_ns
-        sums[loop.id] = LoopTotal(loop.id, loop.type, loop.thread_name, closed - loop.created_ns)
+        sums[loop.id] = LoopTotal(loop.id, loop.type, loop.thread_name, closed - min(closed, max(begin, loop.created_ns)))
     for run in trace.runs:
         total = sums[run.loop]
         total.runs += 1

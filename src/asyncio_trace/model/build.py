@@ -118,6 +118,8 @@ class TraceBuilder:
             idle=self._idle,
             dropped_events=self._dropped,
             complete=self._ended and not self._dropped and not self._gaps.number,
+            cut=not self._ended,
+            gaps=self._gaps.number,
         )
 
     # -- records --------------------------------------------------------------------------------------------------------

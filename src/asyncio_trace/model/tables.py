@@ -190,6 +190,10 @@ class Trace:
     idle: list[Idle] = field(default_factory=list)
     dropped_events: int = 0
     complete: bool = True
-    """False if the recording was cut before its end, or something in it is damaged."""
+    """False if anything is missing between the recording's begin and its end."""
+    cut: bool = False
+    """True if the recording ends before the trace did."""
+    gaps: int = 0
+    """Places in the recording, before its end, at which something is missing because the file is damaged there."""
     lost_bytes: int = 0
-    """Bytes of the recording that are damaged and were left out."""
+    """Bytes of the file that are damaged and were left out."""

@@ -19,7 +19,9 @@ def warning(trace: Trace) -> list[Line]:
     lacks = []
     if trace.dropped_events:
         lacks.append(f"{plural(trace.dropped_events, 'event')} dropped")
-    if not trace.complete:
+    if trace.gaps:
+        lacks.append("the recording is damaged")
+    if trace.cut or not (trace.complete or lacks):
         lacks.append("the recording was cut before its end")
     return [[(f"incomplete trace: {', '.join(lacks)}", "blocked")]] if lacks else []
 
@@ -43,8 +45,14 @@ def header(trace: Trace, names: Names, wording: Wording, width: int, end: int) -
     for type_, number in Counter(_loop_type(loop.type) for loop in about.loops).items():
         what.append([(wording.clean(type_) + (f" {glyphs.times}{number}" if number > 1 else ""), "faint")])
     ran = sum(run.end_ns - run.start_ns for run in trace.runs)
-    lived = sum((end if loop.closed_ns is None else loop.closed_ns) - loop.created_ns for loop in about.loops) or end
-    what.append([(wording.duration(about.duration_ns or end), "plain")])
+    begin = about.recorded_from_ns
+    lived = sum(
+        max(0, (end if loop.closed_ns is None else loop.closed_ns) - max(begin, loop.created_ns)) for loop in about.loops
+    )
+    lived = lived or end - begin
+    whole = about.duration_ns or end
+    part = f"the last {wording.duration(max(0, whole - begin))} of " if begin else ""
+    what.append([(part + wording.duration(whole), "plain")])
     how: list[Line] = [
         [(plural(len(trace.tasks), "task"), "plain")],
         [(plural(len(trace.runs), "run"), "plain")],

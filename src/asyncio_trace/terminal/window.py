@@ -101,16 +101,19 @@ class Tally:
 
 
 def time_drawn(trace: Trace) -> tuple[int, int]:
-    """From the first task's creation to the last one's end, or to the end of the trace if a task is pending then."""
+    """From the first task's creation to the last one's end, or to the end of the trace if a task is pending then; no more than
+    was recorded.
+    """
     starts = [task.created_ns for task in trace.tasks]
     ends = [task.ended_ns for task in trace.tasks if task.ended_ns is not None]
     starts += [job.submitted_ns for job in trace.jobs]
     ends += [job.ended_ns for job in trace.jobs if job.ended_ns is not None]
     if any(task.ended_ns is None for task in trace.tasks):
         ends += [trace_end(trace), *starts]
-    start = min(starts, default=0)
+    begin = trace.program.recorded_from_ns
+    start = max(min(starts, default=0), begin)
     end = max(start, max(ends, default=start))
-    return (0 if start * _HARDLY < end else start), end
+    return (begin if (start - begin) * _HARDLY < end - begin else start), end
 
 
 def trace_end(trace: Trace) -> int:

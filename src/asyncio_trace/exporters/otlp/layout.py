@@ -70,7 +70,7 @@ def last_ns(trace: Trace) -> int:
 def lay_out(trace: Trace, trace_id: int) -> Layout:
     """Find every task's place. `trace_id` is the trace of the root and of all that the program's own spans don't claim."""
     clock = Clock(trace.program.started_unix_ns)
-    start, end = clock.at(0), clock.at(last_ns(trace))
+    start, end = clock.at(trace.program.recorded_from_ns), clock.at(last_ns(trace))
     places: dict[int, Place] = {}
     for task in _creators_first(trace.tasks):
         places[task.id] = _place(task, places, clock, trace_id, start, end)

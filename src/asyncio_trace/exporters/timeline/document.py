@@ -113,12 +113,15 @@ class Program(TypedDict):
     started_unix_ns: int
     """Wall-clock time of instant 0, in nanoseconds since 1970. Beyond 2 to the power of 53: read it as a 64-bit integer."""
     duration_ns: Nanoseconds
+    """The last instant."""
     core: str
     """The tracer's core that recorded it: `native` or `python`."""
+    recorded_from_ns: Nanoseconds
+    """The first instant that the recording tells of: 0 unless it holds only the last part of a trace."""
 
 
 class Task(TypedDict):
-    """An `asyncio.Task`. Once it ended, running + ready + waiting = ended - created."""
+    """An `asyncio.Task`. Once it ended, running + ready + waiting = ended - created, unless a part of its life is missing."""
 
     id: int
     name: str
@@ -251,7 +254,7 @@ class Timeline(TypedDict):
     dropped_events: Annotated[int, Minimum(0)]
     """Events that the tracer could not keep. If not 0, the tables lack something."""
     complete: bool
-    """False if the recording was cut before its end."""
+    """False if anything is missing from `recorded_from_ns` on: the recording was cut before its end, or damaged."""
     tasks: list[Task]
     runs: list[TaskRun | CallbackRun]
     """Runs on one loop do not overlap."""

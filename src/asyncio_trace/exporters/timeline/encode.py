@@ -65,6 +65,7 @@ class Encoder:
             "started_unix_ns": program.started_unix_ns,
             "duration_ns": program.duration_ns,
             "core": program.core,
+            "recorded_from_ns": program.recorded_from_ns,
         }
 
     def task(self, task: model.Task) -> document.Task:
