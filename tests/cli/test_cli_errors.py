@@ -33,7 +33,6 @@ def one_line(ended: Ended, status: int) -> str:
         (("run", "-o", "no/t.json", *QUICK), ["no/t.json", "no folder no"]),
         (("run", "-o", ".", *QUICK), ["."]),
         (("run", "-o", "t.json", "-o", "./t.json", *QUICK), ["given twice"]),
-        (("run", "--core", "native", *QUICK), ["native core is not part of this build"]),
         (("run", "--core", "rust", *QUICK), ["'rust'", "python", "native"]),
         (("run", "--loop", "uvlop", *QUICK), ["'uvlop'", "did you mean uvloop?"]),
         (("run", "--block-threshold", "soon", *QUICK), ["'soon'", "100ms"]),

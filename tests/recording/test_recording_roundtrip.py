@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from asyncio_trace.errors import InputError
 from asyncio_trace.events.records import HEADERS, KINDS, Ended, Record
 from asyncio_trace.model import Trace, load
-from asyncio_trace.recording.format import EVENTS, FRAME_HEAD, MAGIC, TABLES, Segment
+from asyncio_trace.recording.format import EVENTS, FRAME_HEAD, MAGIC, MAGIC_1, TABLES, Segment, frame
 from asyncio_trace.recording.reader import RecordingReader
 from asyncio_trace.recording.writer import RecordingWriter
 from asyncio_trace.tracer.session import record_to
@@ -176,7 +176,7 @@ def test_tables_of_nonsense_never_give_a_traceback(tmp_path: Path, tables: Any) 
     """Tables that hold anything end the readable part of the file."""
     payload = json.dumps(tables).encode()
     path = tmp_path / "tables.atrace"
-    path.write_bytes(written([]) + FRAME_HEAD.pack(TABLES, len(payload), zlib.crc32(payload)) + payload)
+    path.write_bytes(written([]).replace(MAGIC, MAGIC_1) + frame(TABLES, payload))
     load_or_refuse(path)
 
 

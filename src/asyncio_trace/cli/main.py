@@ -19,6 +19,7 @@ _COMMANDS = {
     "report": "Say where the time of a recording went, and what is wrong.",
     "export": "Convert a recording, or send it to an OpenTelemetry collector.",
     "diff": "Say what got slower between two recordings.",
+    "repair": "Save what can be read of a damaged recording.",
 }
 """Verb to help line; each is `command` in the module of its name."""
 

@@ -97,7 +97,7 @@ typedef struct {
     PyObject *modules; /* sys.modules */
     PyObject *yielded; /* what stands for `Cause.set == 2` in Python */
     PyObject *plain_handle_run, *run_code, *run_globals;
-    int run_line;
+    int run_line, run_lasti; /* where it calls the callback */
     PyObject *originals; /* methods of `BaseEventLoop` for when no trace is running */
     PyObject *plain_process_events;
     PyObject *heappush, *tasks_module, *loop_time;
@@ -121,6 +121,11 @@ extern Core core;
 #define DECLARE(NAME) PyObject *NAME;
 typedef struct { NAMES(DECLARE) } Names;
 extern Names names;
+
+/* methods.c */
+typedef PyObject *(*Implementation)(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *method_new(Implementation run, PyObject *original);
+int methods_init(PyObject *module);
 
 /* state.c */
 int state_init(PyObject *module);
@@ -163,7 +168,8 @@ int64_t name_of(PyObject *callback);
 int stacks_init(PyObject *module);
 void stacks_clear(void);
 int stacks_begin(void);
-int64_t stack_read(PyObject *coro, int yields, int64_t *resource);
+int64_t stack_read(PyObject *coro, int yields, PyObject **thing);
+int64_t resource_id(PyObject *thing);
 
 /* causes.c */
 Cause current_cause(LoopState *loop, Frame *frame);
@@ -186,6 +192,7 @@ PyObject *task_waits_on(PyObject *task);    /* new reference; NULL if nothing; s
 
 /* handles.c */
 int handles_init(PyObject *module);
+PyObject *handle_base_run(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 PyObject *handle_new(PyObject *callback, PyObject *const *args, Py_ssize_t count, PyObject *loop, PyObject *context,
                      LoopState *state, TaskState *task, const Cause *cause);
 
@@ -193,7 +200,7 @@ PyObject *timer_handle_new(PyObject *when, PyObject *callback, PyObject *const *
                            PyObject *context, LoopState *state, int64_t due, int64_t site);
 
 /* loop.c, callables.c */
-int loop_methods_of(PyObject *module, PyTypeObject *base);
+PyObject *loop_method(const char *name, PyObject *original);
 int callables_init(PyObject *module);
 LoopState *loop_state(PyObject *loop); /* borrowed; NULL if it is not followed */
 

@@ -16,9 +16,6 @@
 #endif
 #include <internal/pycore_code.h>
 #include <internal/pycore_frame.h>
-#if PY_VERSION_HEX >= 0x030D0000
-#include <internal/pycore_genobject.h>
-#endif
 #if PY_VERSION_HEX >= 0x030E0000
 #include <internal/pycore_interpframe.h>
 #include <internal/pycore_stackref.h>
@@ -143,8 +140,21 @@ generator_frame(PyGenObject *generator)
 static inline PyObject *
 generator_awaits(PyGenObject *generator)
 {
-#if PY_VERSION_HEX >= 0x030D0000
-    return _PyGen_yf(generator);
+#if PY_VERSION_HEX >= 0x030F0000
+    if (generator->gi_frame_state != FRAME_SUSPENDED_YIELD_FROM) {
+        return NULL;
+    }
+    return PyStackRef_AsPyObjectNew(_PyFrame_StackPeek(&generator->gi_iframe, 2));
+#elif PY_VERSION_HEX >= 0x030E0000
+    if (generator->gi_frame_state != FRAME_SUSPENDED_YIELD_FROM) {
+        return NULL;
+    }
+    return PyStackRef_AsPyObjectNew(_PyFrame_StackPeek(&generator->gi_iframe));
+#elif PY_VERSION_HEX >= 0x030D0000
+    if (generator->gi_frame_state != FRAME_SUSPENDED_YIELD_FROM) {
+        return NULL;
+    }
+    return Py_NewRef(_PyFrame_StackPeek((Frame *)generator->gi_iframe));
 #else
     if (generator->gi_frame_state >= FRAME_CLEARED || generator->gi_frame_state == FRAME_CREATED
         || generator->gi_frame_state == FRAME_EXECUTING || generator->gi_frame_state == FRAME_COMPLETED) {

@@ -59,15 +59,18 @@ show_run_frame(void)
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyFrameObject *frame = PyFrame_New(PyThreadState_Get(), (PyCodeObject *)core.run_code, core.run_globals, NULL);
-    if (frame == NULL) {
+    /* made by its constructor, which takes the instruction too: that is what lines are worked out from */
+    PyObject *longer = frame == NULL ? NULL
+                       : PyObject_CallFunction((PyObject *)&PyTraceBack_Type, "OOii", traceback == NULL ? Py_None : traceback,
+                                               frame, core.run_lasti, core.run_line);
+    Py_XDECREF(frame);
+    if (longer == NULL) {
         PyErr_Clear();
-        PyErr_Restore(type, value, traceback);
-        return;
     }
-    frame->f_lineno = core.run_line;
+    else {
+        Py_XSETREF(traceback, longer);
+    }
     PyErr_Restore(type, value, traceback);
-    PyTraceBack_Here(frame);
-    Py_DECREF(frame);
 }
 
 /* A callback has failed with the error that is set: what `Handle._run` does then. 0 if the error was dealt with. */
@@ -247,9 +250,10 @@ timer_run(PyObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 /* `_run` of asyncio's own handles: I/O readiness, and whatever the Python side must look at. */
-static PyObject *
-base_run(PyObject *self, PyObject *Py_UNUSED(ignored))
+PyObject *
+handle_base_run(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
+    (void)args, (void)count, (void)kwnames;
     if (core.active && Py_IS_TYPE(self, (PyTypeObject *)core.handle_base) && SLOT(self, at_loop) != NULL
         && SLOT(self, at_callback) != NULL && SLOT(self, at_args) != NULL && PyTuple_CheckExact(SLOT(self, at_args))
         && SLOT(self, at_context) != NULL) {
@@ -478,7 +482,6 @@ static PyGetSetDef getset[] = {
 
 static PyMethodDef handle_methods[] = {{"_run", handle_run, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
 static PyMethodDef timer_methods[] = {{"_run", timer_run, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
-static PyMethodDef base_run_def = {"_run", base_run, METH_NOARGS, NULL};
 
 static PyType_Slot handle_slots[] = {
     {Py_tp_dealloc, handle_dealloc}, {Py_tp_traverse, handle_traverse}, {Py_tp_clear, handle_clear},
@@ -511,8 +514,5 @@ handles_init(PyObject *module)
         || PyModule_AddObjectRef(module, "TimerHandle", (PyObject *)TimerHandle_Type) < 0) {
         return -1;
     }
-    PyObject *run = PyDescr_NewMethod((PyTypeObject *)core.handle_base, &base_run_def);
-    int result = run == NULL ? -1 : PyModule_AddObjectRef(module, "handle_run", run);
-    Py_XDECREF(run);
-    return result;
+    return 0;
 }

@@ -308,12 +308,12 @@ new_future(PyObject *self, LoopState *loop)
 }
 
 static PyObject *
-create_future(PyObject *self, PyObject *Py_UNUSED(ignored))
+create_future(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
     LoopState *loop = loop_state(self);
-    if (loop == NULL || is_true_attribute(self, names._debug)) {
+    if (loop == NULL || count != 0 || kwnames != NULL || is_true_attribute(self, names._debug)) {
         PyErr_Clear();
-        return call_slow("create_future", self, NULL, 0, NULL);
+        return call_slow("create_future", self, args, count, kwnames);
     }
     PyObject *future = new_future(self, loop);
     if (future == NULL) {
@@ -401,9 +401,12 @@ future_in_init(PyObject *self, Frame *frame)
 }
 
 static PyObject *
-get_debug(PyObject *self, PyObject *Py_UNUSED(ignored))
+get_debug(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
     LoopState *loop = loop_state(self);
+    if (count != 0 || kwnames != NULL) {
+        return call_slow("get_debug", self, args, count, kwnames);
+    }
     if (loop != NULL && !loop->making) {
         Frame *frame = frame_current();
         PyObject *made = future_in_init(self, frame);
@@ -420,7 +423,7 @@ get_debug(PyObject *self, PyObject *Py_UNUSED(ignored))
 
 /* The loop's selector has returned. */
 static PyObject *
-process_events(PyObject *self, PyObject *const *args, Py_ssize_t count)
+process_events(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
     LoopState *loop = loop_state(self);
     if (loop != NULL) {
@@ -438,32 +441,31 @@ process_events(PyObject *self, PyObject *const *args, Py_ssize_t count)
         Py_RETURN_NONE; /* asyncio's own would go over the list */
     }
     PyObject *all[2] = {self, count > 0 ? args[0] : NULL};
-    return PyObject_Vectorcall(core.plain_process_events, all, (size_t)(count > 1 ? 1 : count) + 1, NULL);
+    return PyObject_Vectorcall(core.plain_process_events, all, (size_t)(count > 1 ? 1 : count) + 1, kwnames);
 }
 
-static PyMethodDef methods[] = {
-    {"call_soon", (PyCFunction)(void (*)(void))call_soon, METH_FASTCALL | METH_KEYWORDS, NULL},
-    {"call_at", (PyCFunction)(void (*)(void))call_at, METH_FASTCALL | METH_KEYWORDS, NULL},
-    {"create_future", create_future, METH_NOARGS, NULL},
-    {"create_task", (PyCFunction)(void (*)(void))create_task, METH_FASTCALL | METH_KEYWORDS, NULL},
-    {"get_debug", get_debug, METH_NOARGS, NULL},
-    {"_process_events", (PyCFunction)(void (*)(void))process_events, METH_FASTCALL, NULL},
-    {NULL, NULL, 0, NULL},
+static const struct {
+    const char *name;
+    Implementation run;
+} methods[] = {
+    {"call_soon", call_soon},
+    {"call_at", call_at},
+    {"create_future", create_future},
+    {"create_task", create_task},
+    {"get_debug", get_debug},
+    {"_process_events", process_events},
+    {"_run", handle_base_run},
 };
 
-/* Descriptors for `BaseEventLoop`, by name, as `loop_methods` of the module. */
-int
-loop_methods_of(PyObject *module, PyTypeObject *base)
+/* What stands in for a method of asyncio's; new reference, or NULL with LookupError set. */
+PyObject *
+loop_method(const char *name, PyObject *original)
 {
-    PyObject *all = PyDict_New();
-    for (PyMethodDef *method = methods; all != NULL && method->ml_name != NULL; method++) {
-        PyObject *descriptor = PyDescr_NewMethod(base, method);
-        if (descriptor == NULL || PyDict_SetItemString(all, method->ml_name, descriptor) < 0) {
-            Py_CLEAR(all);
+    for (size_t index = 0; index < sizeof methods / sizeof *methods; index++) {
+        if (strcmp(methods[index].name, name) == 0) {
+            return method_new(methods[index].run, original);
         }
-        Py_XDECREF(descriptor);
     }
-    int result = all == NULL ? -1 : PyModule_AddObjectRef(module, "loop_methods", all);
-    Py_XDECREF(all);
-    return result;
+    PyErr_SetString(PyExc_LookupError, name);
+    return NULL;
 }

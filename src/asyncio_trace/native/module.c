@@ -68,10 +68,11 @@ set_up(PyObject *module, PyObject *found)
     PART(modules, "modules");
     PART(originals, "originals");
     PART(plain_process_events, "plain_process_events");
-    PyObject *line = PyDict_GetItemString(found, "run_line");
-    core.run_line = line == NULL ? 0 : (int)PyLong_AsLong(line);
-    PyObject *base = PyDict_GetItemString(found, "base_loop");
-    if (base == NULL || slot_at(core.handle_base, "_callback", &core.at_callback) < 0
+    PyObject *place = PyDict_GetItemString(found, "run_place");
+    if (place == NULL || !PyArg_ParseTuple(place, "ii", &core.run_line, &core.run_lasti)) {
+        return NULL;
+    }
+    if (slot_at(core.handle_base, "_callback", &core.at_callback) < 0
         || slot_at(core.handle_base, "_args", &core.at_args) < 0
         || slot_at(core.handle_base, "_cancelled", &core.at_cancelled) < 0
         || slot_at(core.handle_base, "_loop", &core.at_loop) < 0
@@ -79,7 +80,7 @@ set_up(PyObject *module, PyObject *found)
         || slot_at(core.handle_base, "_repr", &core.at_repr) < 0
         || slot_at(core.handle_base, "_context", &core.at_context) < 0 || slot_at(core.timer_base, "_when", &core.at_when) < 0
         || slot_at(core.timer_base, "_scheduled", &core.at_scheduled) < 0 || parts_init(found) < 0 || futures_init(module) < 0
-        || handles_init(module) < 0 || loop_methods_of(module, (PyTypeObject *)base) < 0) {
+        || handles_init(module) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -121,6 +122,7 @@ begin_trace(PyObject *Py_UNUSED(module), PyObject *args)
     Py_CLEAR(core.clock);
     core.clock = clock == Py_None ? NULL : Py_NewRef(clock);
     core.origin = origin;
+    core.next_id = 1;
     core.trace = ++core.last_trace;
     core.active = 1;
     return Py_BuildValue("(OO)", tasks, futures);
@@ -300,7 +302,20 @@ new_sentinel(PyObject *Py_UNUSED(module), PyObject *args)
     return (PyObject *)sentinel;
 }
 
+/* method(name, original): what stands in for a method of asyncio's. */
+static PyObject *
+method(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    const char *name;
+    PyObject *original;
+    if (!PyArg_ParseTuple(args, "sO", &name, &original)) {
+        return NULL;
+    }
+    return loop_method(name, original);
+}
+
 static PyMethodDef methods[] = {
+    {"method", method, METH_VARARGS, NULL},
     {"new_sentinel", new_sentinel, METH_VARARGS, NULL},
     {"set_up", set_up, METH_O, NULL},
     {"begin", begin_trace, METH_VARARGS, NULL},
@@ -336,7 +351,7 @@ execute(PyObject *module)
         return -1; \
     }
     NAMES(INTERN)
-    return state_init(module);
+    return state_init(module) < 0 || methods_init(module) < 0 ? -1 : 0;
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -122,9 +122,9 @@ ask_stack(const char *name, PyObject *coro, int yields, int64_t *number, int *de
     return result;
 }
 
-/* Id of a lock, queue or the like; 0 if it can't be had. */
-static int64_t
-identify(PyObject *thing)
+/* Id of a lock, queue or the like; 0 if it can't be had. Sets no error. */
+int64_t
+resource_id(PyObject *thing)
 {
     PyObject *known = table_get(resources, thing);
     if (known != NULL && weak_target(PyTuple_GET_ITEM(known, 1)) == thing) {
@@ -155,11 +155,11 @@ identify(PyObject *thing)
     return id;
 }
 
-/* Number of the await stack of a suspended coroutine, generator or the like; `resource`, if given, gets the id of the lock, queue or
- * the like that it waits on, or 0. Sets no error.
+/* Number of the await stack of a suspended coroutine, generator or the like; `waits_on`, if given, gets the lock, queue or the like
+ * that it waits on (new reference) or NULL. Sets no error.
  */
 int64_t
-stack_read(PyObject *coro, int yields, int64_t *resource)
+stack_read(PyObject *coro, int yields, PyObject **waits_on)
 {
     Place places[MOST_FRAMES];
     Frame *frames[MOST_FRAMES];
@@ -193,8 +193,8 @@ stack_read(PyObject *coro, int yields, int64_t *resource)
     int64_t number = 0;
     int depth = DEPTH_NONE;
     PyObject *thing = NULL;
-    if (resource != NULL) {
-        *resource = 0;
+    if (waits_on != NULL) {
+        *waits_on = NULL;
     }
     if (!simple || count == MOST_FRAMES) {
         Py_XDECREF(awaiting);
@@ -221,14 +221,15 @@ stack_read(PyObject *coro, int yields, int64_t *resource)
             Py_CLEAR(thing);
             stack_add(hash, places, count, number, depth);
         }
-        if (depth != DEPTH_NONE && resource != NULL) {
+        if (depth != DEPTH_NONE && waits_on != NULL) {
             int index = depth == DEPTH_INNERMOST ? count - 1 : depth;
             thing = index < count && ((PyCodeObject *)places[index].code)->co_argcount > 0 ? frame_local(frames[index], 0) : NULL;
             Py_XINCREF(thing);
         }
     }
-    if (thing != NULL && thing != Py_None && resource != NULL) {
-        *resource = identify(thing);
+    if (thing != NULL && thing != Py_None && waits_on != NULL) {
+        *waits_on = thing;
+        return number;
     }
     Py_XDECREF(thing);
     return number;

@@ -210,10 +210,11 @@ task_step_over(LoopState *loop, TaskState *state, PyObject *task, const Cause *c
 {
     PyObject *future = task_waits_on(task);
     if (future != NULL) {
-        int64_t awaited = 0, made = 0, made_ns = 0, resource = 0, stack = 0;
+        int64_t awaited = 0, made = 0, made_ns = 0, stack = 0;
+        PyObject *thing = NULL;
         PyObject *coro = coroutine_of(task);
         if (coro != NULL) {
-            stack = stack_read(coro, 0, &resource);
+            stack = stack_read(coro, 0, &thing);
             Py_DECREF(coro);
         }
         if ((uintptr_t)future == loop->made) {
@@ -225,7 +226,12 @@ task_step_over(LoopState *loop, TaskState *state, PyObject *task, const Cause *c
             awaited = id_of_awaited(loop, future);
         }
         Py_DECREF(future);
-        record_step(state, loop, start, end, STEP_WAITING, resource ? resource : awaited, stack, cause, made, made_ns);
+        if (thing != NULL) {
+            int64_t resource = resource_id(thing);
+            awaited = resource ? resource : awaited;
+            Py_DECREF(thing);
+        }
+        record_step(state, loop, start, end, STEP_WAITING, awaited, stack, cause, made, made_ns);
         if (task_state_keep(state, task) < 0) {
             failed(0);
         }

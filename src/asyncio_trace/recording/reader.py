@@ -49,6 +49,8 @@ class RecordingReader:
         """Bytes that could not be read, so far."""
         self.lost_places = 0
         """Places in the file at which they were."""
+        self.good = 0
+        """Bytes of the frame that `decode` read last that are sound records."""
         self._pending_loss = 0
         self._stream = Stream()
         try:
@@ -111,12 +113,14 @@ class RecordingReader:
         """Yield the records of a frame that `frames` has just yielded. If it is not sound to its end, `lost_bytes` grows, and
         `frames` goes on with the next segment.
         """
+        self.good = len(payload)
         try:
             if kind == PACKED:
                 yield from unpack_records(payload, self._stream)
             elif kind == EVENTS:
                 yield from records_of_words(payload)
         except (PackedError, WordsError) as error:
+            self.good = error.good
             self._lose(self._start + FRAME_HEAD.size + error.good, self._start + 1)
 
     def _take(self, kind: bytes, payload: bytes) -> None:

@@ -57,8 +57,8 @@ def resolve(name: str) -> str:
     """
     if name not in CORES:
         raise UsageError(f"no core is called {name!r}; there are: {', '.join(CORES)}")
-    if name in ("python", "auto"):  # FIXME auto
-        return "python"
+    if name == "python":
+        return name
     missing = why_not_native()
     if missing is None:
         return "native"

@@ -1,4 +1,4 @@
-"""A text file that appears under its name when it is whole, and not at all if writing it fails."""
+"""A file that appears under its name when it is whole, and not at all if writing it fails."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import IO, Any, BinaryIO, TextIO, cast
 
 
 @contextmanager
@@ -19,15 +19,28 @@ def written_whole(path: str) -> Iterator[TextIO]:
     Raises:
         OSError: The file could not be written; nothing is left behind.
     """
+    with _whole(path, "", encoding="utf-8", errors="replace", newline="\n") as file:
+        yield cast(TextIO, file)
+
+
+@contextmanager
+def bytes_written_whole(path: str) -> Iterator[BinaryIO]:
+    """The same for bytes."""
+    with _whole(path, "b") as file:
+        yield cast(BinaryIO, file)
+
+
+@contextmanager
+def _whole(path: str, mode: str, **how: Any) -> Iterator[IO[Any]]:
     if os.path.isfile(path):
         path = os.path.realpath(path)
     elif os.path.exists(path):
-        with open(path, "w", encoding="utf-8", errors="replace", newline="\n") as direct:
+        with open(path, "w" + mode, **how) as direct:
             yield direct
         return
     draft = os.path.join(os.path.dirname(path), f".asyncio-trace-{secrets.token_hex(6)}.tmp")
     try:
-        with open(draft, "x", encoding="utf-8", errors="replace", newline="\n") as file:
+        with open(draft, "x" + mode, **how) as file:
             yield file
         os.replace(draft, path)
     except BaseException:

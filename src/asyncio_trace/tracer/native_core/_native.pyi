@@ -17,9 +17,7 @@ class Table:
 class Sentinel:
     """Marks a future: `futures.Sentinel`."""
 
-loop_methods: dict[str, Callable[..., Any]]
-handle_run: Callable[..., Any]
-
+def method(name: str, original: Callable[..., Any], /) -> Callable[..., Any]: ...
 def set_up(found: dict[str, Any], /) -> None: ...
 def begin(
     recorder: object, slow: object, clock: Callable[[], int] | None, origin: int, descriptor: int, /

@@ -22,6 +22,8 @@ from asyncio_trace.tracer.tasks import Tasks
 
 futures_module.SENTINELS.add(_native.Sentinel)
 _PROCESS_EVENTS: Any = asyncio.selector_events.BaseSelectorEventLoop._process_events  # type: ignore[attr-defined]
+_NATIVE = ("call_soon", "call_at", "create_future", "create_task", "get_debug")
+"""Methods of `BaseEventLoop` that the extension has a quick way for."""
 
 
 class NativeCore(PythonCore):
@@ -65,24 +67,22 @@ class NativeCore(PythonCore):
         slow = self._slow
         slow.untraced_call_soon = methods["call_soon"]
         slow.careful_call_soon = self.careful_call_soon
-        for name in ("call_at", "create_future", "create_task", "get_debug"):
+        for name in _NATIVE[1:]:
             setattr(slow, name, methods[name])
-        native = {name: method for name, method in _native.loop_methods.items() if name in methods}
+        native = {name: _native.method(name, original[name]) for name in _NATIVE}
         del methods["_run_once"]  # the extension's thread writes, and a run's end is noted by the run
         return {**methods, **native}
 
     def process_events_method(self, original: Method) -> Method:
         """Replacement for `_process_events` of a class of asyncio's."""
         if original is _PROCESS_EVENTS:
-            native: Method = _native.loop_methods["_process_events"]
-            return native
+            return _native.method("_process_events", original)
         return super().process_events_method(original)
 
     def handle_run_method(self, original: Method) -> Method:
         """Replacement for `Handle._run`, for handles that are none of ours."""
         self._slow.handle_run = super().handle_run_method(original)
-        native: Method = _native.handle_run
-        return native
+        return _native.method("_run", original)
 
     def ending(self, loop: LoopState) -> None:
         """The trace ends now: record the step that is running on the loop."""

@@ -42,7 +42,6 @@ def set_up() -> None:
             "iterator_type": await_stack.future_iterator(),
             "handle": events.Handle,
             "timer_handle": events.TimerHandle,
-            "base_loop": BaseEventLoop,
             "add_done_callback": future_type.add_done_callback,
             "empty_context": Context(),
             "sleep_over": futures._set_result_unless_cancelled,  # type: ignore[attr-defined]
@@ -50,7 +49,7 @@ def set_up() -> None:
             "plain_handle_run": plain_run,
             "run_code": plain_run.__code__,
             "run_globals": plain_run.__globals__,
-            "run_line": _line_of_call(plain_run),
+            "run_place": _place_of_call(plain_run),
             "heappush": heapq.heappush,
             "tasks_module": tasks,
             "loop_time": BaseEventLoop.time,
@@ -72,8 +71,8 @@ def set_up() -> None:
     _done = True
 
 
-def _line_of_call(run: Any) -> int:
-    """Line of `Handle._run` on which it calls the callback, learned from a callback that fails."""
+def _place_of_call(run: Any) -> tuple[int, int]:
+    """Line and instruction of `Handle._run` at which it calls the callback, learned from a callback that fails."""
     seen: list[BaseException] = []
 
     class Loop:
@@ -88,9 +87,9 @@ def _line_of_call(run: Any) -> int:
     traceback = seen[0].__traceback__
     while traceback is not None:
         if traceback.tb_frame.f_code is run.__code__:
-            return traceback.tb_lineno
+            return traceback.tb_lineno, traceback.tb_lasti
         traceback = traceback.tb_next
-    return int(run.__code__.co_firstlineno)
+    return int(run.__code__.co_firstlineno), -1
 
 
 def _fail() -> None:
