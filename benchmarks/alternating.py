@@ -36,10 +36,12 @@ class Rounds(NamedTuple):
         return [above - below for above, below in zip(self.values[variant], self.values[base], strict=True)]
 
 
-def runner(add_cmdline_args: Callable[[list[str], Any], None], values: int) -> Any:
-    """A pyperf runner whose workers each give one run of `values` values after one warm-up, at one loop a value."""
-    made: Any = pyperf.Runner(processes=1, values=values, warmups=1, loops=1, add_cmdline_args=add_cmdline_args)
-    made.argparser.add_argument("--rounds", type=int, default=5, help="how often each variant is measured (default: 5)")
+def runner(add_cmdline_args: Callable[[list[str], Any], None], values: int, *, warmups: int = 1, rounds: int = 5) -> Any:
+    """A pyperf runner whose workers each give one run of `values` values after the warm-ups, at one loop a value."""
+    made: Any = pyperf.Runner(processes=1, values=values, warmups=warmups, loops=1, add_cmdline_args=add_cmdline_args)
+    made.argparser.add_argument(
+        "--rounds", type=int, default=rounds, help=f"how often each variant is measured (default: {rounds})"
+    )
     made.argparser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     made.argparser.add_argument("--check", action="store_true", help="exit with 1 if a budget is missed")
     return made

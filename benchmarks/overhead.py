@@ -1,124 +1,117 @@
 """What tracing costs: CPU time of each workload traced, over the same workload untraced, in one run.
 
-A traced value is a whole trace: hooks put in, the workload, hooks taken out, and a recording written to a real file. Times are
-`time.process_time`, all threads of the process; no workload has child processes. `--loop uvloop` puts both on uvloop.
-
-`--check` holds the ratios against the budgets, which are for the Python core on asyncio's own loop at full size.
+`--loop uvloop` puts both on uvloop; `--peer NAME` measures another tool beside us, `--peer all` every one that is installed.
+`measuring` says what a value is. `--check` holds the ratios against the budgets, which are for full size.
 """
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import importlib
 import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import alternating
-from asyncio_trace.tracer import session
-from workloads import WORKLOADS
+import measuring
+import peers
+import workloads
+from asyncio_trace.tracer.core import CORES, resolve
 
-BUDGETS = {"switch": 2.5, "echo": 1.15}
-"""Most that the Python core may cost, as a ratio of CPU time."""
+BUDGETS: dict[tuple[str, str], dict[str, float]] = {
+    ("native", "asyncio"): dict.fromkeys(workloads.COMPARED, 1.0),
+    ("native", "uvloop"): dict.fromkeys(workloads.COMPARED, 1.25),
+    ("python", "asyncio"): {"switch": 2.5},
+}
+"""Most that a core may cost on a loop, as a ratio of CPU time, by workload."""
+
+MEAN_BUDGETS = {("native", "uvloop"): 1.10}
+"""Most that the geometric mean over all workloads may be."""
 
 LOOPS = ("asyncio", "uvloop")
-
-
-def plain_cpu_time(loops: int, name: str, scale: float, loop: str) -> float:
-    """CPU seconds of `loops` runs of a workload."""
-    factory = None if loop == "asyncio" else importlib.import_module(loop).new_event_loop
-    total = 0.0
-    for _ in range(loops):
-        gc.collect()
-        start = time.process_time()
-        with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(_workload(name, scale))
-        total += time.process_time() - start
-    return total
-
-
-def traced_cpu_time(loops: int, name: str, scale: float, loop: str, core: str) -> float:
-    """CPU seconds of the same with a trace around each run, from its begin to its file's end."""
-    total = 0.0
-    with tempfile.TemporaryDirectory(prefix="asyncio-trace-overhead-") as folder:
-        for number in range(loops):
-            path = Path(folder, f"{number}.atrace")
-            begun = time.process_time()
-            trace = session.record_to(str(path), core=core)
-            total += time.process_time() - begun
-            total += plain_cpu_time(1, name, scale, loop)
-            ending = time.process_time()
-            failure = trace.end()
-            total += time.process_time() - ending
-            if failure is not None:
-                raise RuntimeError(f"the trace failed: {failure}")
-            path.unlink()
-    return total
+HEAD = ["workload", "plain", "traced", "ratio", "range", "budget"]
 
 
 def main() -> None:
     """Measure, print the table, check."""
     runner = alternating.runner(_pass_on, values=2)
     add = runner.argparser.add_argument
-    add("--workload", action="append", choices=list(WORKLOADS), help="measure this one only; repeatable")
+    add("--workload", action="append", choices=workloads.COMPARED, help="measure this one only; repeatable")
     add("--scale", type=float, default=1.0, help="size of the workloads; 1.0 is what the figures are given for")
     add("--loop", default="asyncio", choices=LOOPS, help="loop that both run on")
-    add("--core", default="python", help="core that records (default: python)")
+    add("--core", default="auto", choices=CORES, help="core that records (default: the fastest there is)")
+    add("--peer", action="append", choices=["all", *peers.TOOLS], help="measure this tool too; repeatable")
     args = runner.parse_args()
-    names = args.workload or [name for name in WORKLOADS if name != "mixed"]
-    if args.check and (args.loop != "asyncio" or args.scale != 1.0):
-        runner.argparser.error("the budgets are for asyncio's loop at scale 1; leave --loop and --scale away with --check")
-    rows, missed = [], []
+    core = resolve(args.core)
+    if args.check and args.scale != 1.0:
+        runner.argparser.error("the budgets are for scale 1; leave --scale away with --check")
+    if args.check and (core, args.loop) not in BUDGETS:
+        runner.argparser.error(f"there are no budgets for the {core} core on {args.loop}")
+    names = measuring.here(
+        args.workload or workloads.COMPARED, workloads.missing, wanted=bool(args.workload), quiet=args.worker
+    )
+    traced = "asyncio-trace" if args.loop == "asyncio" else "asyncio-trace-uvloop"
+    base = peers.TOOLS[traced].base
+    measuring.here([traced], peers.missing, wanted=True, quiet=args.worker)
+    beside = _beside(args.peer or [], args.worker)
+    rows, ratios = [], {}
     for name in names:
-        options = (name, args.scale, args.loop)
-        variants: dict[str, alternating.Bench] = {
-            "plain": partial(_bench, runner, plain_cpu_time, options),
-            "traced": partial(_bench, runner, traced_cpu_time, (*options, args.core)),
-        }
-        measured = alternating.measure(runner, name, variants)
+        tools = [base, traced, *(tool for tool in beside if tool not in (base, traced))]
+        measured = measuring.compare(runner, tools, name, args.scale, core)
         if measured is None:
             continue
-        ratios = measured.ratios("traced", "plain")
-        ratio = statistics.median(ratios)
-        budget = BUDGETS.get(name) if args.loop == "asyncio" else None
-        rows.append(
-            [
-                name,
-                *(f"{measured.median(variant) * 1000:.0f} ms" for variant in ("plain", "traced")),
-                f"{ratio:.2f}",
-                f"{min(ratios):.2f} to {max(ratios):.2f}",
-                "" if budget is None else f"{budget:g}",
-            ]
-        )
-        if budget is not None and ratio > budget:
-            missed.append(f"{name} costs {ratio:.2f} times the plain program, the budget is {budget:g}")
+        ratios[name] = statistics.median(measured.ratios(traced, base))
+        rows.append(_row(name, measured, traced, base, BUDGETS.get((core, args.loop), {}).get(name)))
+        rows += [_row(f"{name}, {tool}", measured, tool, base, None) for tool in tools[2:]]
     if args.worker:
         return
-    print(alternating.table(["workload", "plain", "traced", "ratio", "range", "budget"], rows, markdown=args.markdown))
+    if len(ratios) > 1:
+        mean = f"{measuring.geometric_mean(ratios.values()):.2f}"
+        budget = MEAN_BUDGETS.get((core, args.loop))
+        rows.append(["geometric mean", "", "", mean, "", "" if budget is None else f"{budget:.2f}"])
+    print(alternating.table(HEAD, rows, markdown=args.markdown))
     if args.check:
-        for line in missed:
+        lines = missed(core, args.loop, ratios)
+        for line in lines:
             print(f"missed: {line}", file=sys.stderr)
-        sys.exit(1 if missed else 0)
+        sys.exit(1 if lines else 0)
 
 
-def _bench(runner: Any, cpu_time: Callable[..., float], options: tuple[object, ...], label: str) -> Any:
-    return runner.bench_time_func(label, cpu_time, *options)
+def missed(core: str, loop: str, ratios: dict[str, float]) -> list[str]:
+    """The budgets that ratios, by workload, do not keep: a line each."""
+    budgets = BUDGETS.get((core, loop), {})
+    lines = [
+        f"{name} costs {ratio:.2f} times the plain program on {loop}, the budget is {budgets[name]:.2f}"
+        for name, ratio in ratios.items()
+        if name in budgets and round(ratio, 2) > budgets[name]
+    ]
+    budget = MEAN_BUDGETS.get((core, loop))
+    if budget is not None and ratios:
+        mean = measuring.geometric_mean(ratios.values())
+        if round(mean, 2) > budget:
+            lines.append(f"the geometric mean on {loop} is {mean:.2f}, the budget is {budget:.2f}")
+    return lines
 
 
-async def _workload(name: str, scale: float) -> None:
-    await WORKLOADS[name](scale)
+def _row(label: str, measured: alternating.Rounds, tool: str, base: str, budget: float | None) -> list[str]:
+    ratios = measured.ratios(tool, base)
+    return [
+        label,
+        *(f"{measured.median(variant) * 1000:.0f} ms" for variant in (base, tool)),
+        f"{statistics.median(ratios):.2f}",
+        f"{min(ratios):.2f} to {max(ratios):.2f}",
+        "" if budget is None else f"{budget:.2f}",
+    ]
+
+
+def _beside(wanted: list[str], quiet: bool) -> list[str]:
+    names = peers.TOOLS if "all" in wanted else wanted
+    return measuring.here(names, peers.missing, wanted="all" not in wanted, quiet=quiet)
 
 
 def _pass_on(command: list[str], args: Any) -> None:
     """Give a worker the options that say what to measure."""
-    for name in args.workload or ():
-        command += ["--workload", name]
+    for option, values in (("--workload", args.workload), ("--peer", args.peer)):
+        for value in values or ():
+            command += [option, value]
     command += ["--scale", str(args.scale), "--loop", args.loop, "--core", args.core, "--rounds", str(args.rounds)]
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -92,6 +93,13 @@ async def echo(clients: int = 10, lines: int = 800) -> None:
         await asyncio.gather(*(talk(port) for _ in range(clients)))
 
 
+async def http(connections: int = 32, requests: int = 256) -> None:
+    """An aiohttp service: keep-alive connections that send `requests` requests each, from another process."""
+    from service import serve_load
+
+    await serve_load(connections, requests)
+
+
 async def mixed(scale: float = 1.0) -> None:
     """Some of each, one after the other; at scale 1 a trace of it holds a little over 200,000 records."""
     await switch(100, _sized(1_000, scale))
@@ -109,9 +117,20 @@ WORKLOADS: dict[str, Callable[[float], Awaitable[object]]] = {
     "spawn": lambda scale: spawn(_sized(80, scale)),
     "tree": lambda scale: tree(6 if scale >= 1 else 3 if scale >= 0.05 else 2),
     "echo": lambda scale: echo(lines=_sized(800, scale)),
+    "http": lambda scale: http(32 if scale >= 1 else 4, _sized(256, scale)),
     "mixed": mixed,
 }
 """Name to the workload at a scale; 1.0 is the size in which figures are given."""
+
+COMPARED = tuple(name for name in WORKLOADS if name != "mixed")
+"""Those that figures are given for."""
+
+
+def missing(name: str) -> str | None:
+    """What a workload needs and is not installed, in one line; None if it can run."""
+    if name == "http" and importlib.util.find_spec("aiohttp") is None:
+        return "http is left out: aiohttp is not installed; pip install -e '.[bench]' does it"
+    return None
 
 
 def _sized(number: int, scale: float) -> int:
@@ -123,4 +142,6 @@ async def _run(name: str, scale: float) -> None:
 
 
 if __name__ == "__main__":
+    if (lacking := missing(sys.argv[1])) is not None:
+        sys.exit(lacking)
     asyncio.run(_run(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 1.0))
