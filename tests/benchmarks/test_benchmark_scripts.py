@@ -19,8 +19,8 @@ def run(script: str, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_workload_runs_untraced_and_small() -> None:
-    """Each workload is a program that plain asyncio runs to its end."""
-    code = "import asyncio, workloads\nfor run in workloads.WORKLOADS.values(): asyncio.run(run(0.002))"
+    """Each workload whose needs are installed is a program that plain asyncio runs to its end."""
+    code = "import asyncio, workloads as w\nfor name, run in w.WORKLOADS.items(): w.missing(name) or asyncio.run(run(0.002))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, cwd=BENCHMARKS)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -40,7 +40,7 @@ def test_overhead_refuses_to_check_what_the_budgets_are_not_for() -> None:
     pytest.importorskip("pyperf")
     done = run("overhead.py", "--check", "--scale", "0.01")
     assert done.returncode == 2
-    assert "the budgets are for asyncio's loop at scale 1" in done.stderr
+    assert "the budgets are for scale 1" in done.stderr
 
 
 def test_startup_compares_plain_and_imported() -> None:

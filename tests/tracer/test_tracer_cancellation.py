@@ -131,6 +131,7 @@ def test_a_timer_that_cancels_is_told(trace_main: TraceMain) -> None:
 
     async def main() -> None:
         victim = named("victim", forever())
+        await asyncio.sleep(0)  # it waits before the timer can be due
         asyncio.get_running_loop().call_later(TINY, victim.cancel)
         await asyncio.wait([victim])
 

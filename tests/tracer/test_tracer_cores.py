@@ -88,7 +88,8 @@ def events_of(core: str, setup: str, program: Program) -> list[Any]:
 
 def from_task_1(events: list[Any]) -> list[Any]:
     """With default names counted from the first one here: asyncio counts on through the process."""
-    first = next((int(name[5:]) for kind, _, name, *_ in (event for event in events if event[0] == "TaskNamed")), 0)
+    names = (event[2] for event in events if event[0] == "TaskNamed")
+    first = next((int(name[5:]) for name in names if name.startswith("Task-")), 0)
     return [
         (kind, rest[0], f"Task-{int(rest[1][5:]) - first}")
         if kind == "TaskNamed" and rest[1].startswith("Task-")
