@@ -52,7 +52,7 @@ COMPLAINTS = {
 }
 
 # These print what was in time, so a busy machine needs some room.
-SCALES = {"blocking": "0.1", "wait": "0.2"}
+SCALES = {"blocking": "0.3", "wait": "0.2"}
 
 NEEDS_312 = {"eager"} if sys.version_info < (3, 12) else set()
 

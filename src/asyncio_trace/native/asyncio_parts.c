@@ -116,7 +116,7 @@ ask_number(const char *name, PyObject *argument)
 int
 is_loop_running(LoopState *loop)
 {
-    return ask_number("is_running", (PyObject *)loop) > 0;
+    return ask_number("loop_runs", (PyObject *)loop) > 0;
 }
 
 int

@@ -14,6 +14,9 @@
 enum { WAKER_NONE, WAKER_TASK, WAKER_CALLBACK, WAKER_TIMER, WAKER_IO, WAKER_THREAD, WAKER_SIGNAL, WAKER_LOOP };
 enum { OUTCOME_PENDING, OUTCOME_RETURNED, OUTCOME_RAISED, OUTCOME_CANCELLED };
 enum { STEP_WAITING, STEP_YIELDED, STEP_DONE, STEP_CUT };
+enum { TASK_EAGER = 1 };
+
+typedef struct eager_step EagerFrame;
 
 /* What made something ready. */
 typedef struct {
@@ -55,6 +58,8 @@ typedef struct {
     PyObject *eager;   /* list */
     PyObject *fresh;   /* list */
     PyObject *signals; /* dict */
+    EagerFrame *newborn;  /* an eager task that is being made, on the stack of who makes it; or NULL */
+    EagerFrame *stepping; /* the innermost such that has begun its first step, or NULL */
     Frame *running;    /* the frame that runs the current handle: walks end there; NULL between handles */
     int64_t trace;     /* which trace it belongs to */
     PyObject *weakreflist;
@@ -101,6 +106,7 @@ typedef struct {
     PyObject *originals; /* methods of `BaseEventLoop` for when no trace is running */
     PyObject *plain_process_events;
     PyObject *heappush, *tasks_module, *loop_time;
+    PyObject *weak_set_remove; /* code of what a WeakSet has called when a member dies */
     /* of this interpreter and asyncio, found once */
     PyTypeObject *future_type, *task_type, *step_type, *iterator_type;
     PyObject *handle_base, *timer_base;
@@ -117,7 +123,7 @@ extern Core core;
 #define NAMES(X) \
     X(_asyncio_trace) X(_ready) X(_closed) X(_debug) X(_fut_waiter) X(_coro) X(_state) X(_exception) X(__self__) X(cancelling) \
     X(get_name) X(_call_soon) X(append) X(context) X(_task_factory) X(loop) X(eager_start) X(_scheduled) X(__qualname__) \
-    X(time) X(_loop) X(call_exception_handler) X(failed) X(_protocol) X(_thread_id) X(Task) X(run)
+    X(time) X(get_debug) X(_loop) X(call_exception_handler) X(failed) X(_protocol) X(_thread_id) X(Task) X(run)
 #define DECLARE(NAME) PyObject *NAME;
 typedef struct { NAMES(DECLARE) } Names;
 extern Names names;
@@ -161,6 +167,7 @@ int sites_init(PyObject *module);
 void sites_clear(void);
 int64_t site_of(Frame *frame, PyCodeObject *code);
 int64_t site_find(Frame *frame, Frame *end);
+int asks_for_debug(PyCodeObject *code);
 int64_t string_of(PyObject *text);
 int64_t name_of(PyObject *callback);
 
@@ -183,12 +190,17 @@ int is_maker(PyCodeObject *code);
 
 /* tasks.c */
 int tasks_init(PyObject *module);
-TaskState *task_created(LoopState *loop, PyObject *task, Frame *frame);
+TaskState *task_created(LoopState *loop, PyObject *task, Frame *frame, int flags);
 void task_woken(LoopState *loop, PyObject *task, TaskState *state, PyObject *future, Frame *frame);
 void task_step_over(LoopState *loop, TaskState *state, PyObject *task, const Cause *cause, int64_t start, int64_t end);
 void run_over(LoopState *loop, int64_t end);
 PyObject *task_of_step(PyObject *callback); /* borrowed; NULL if the callback is no step of a C task */
 PyObject *task_waits_on(PyObject *task);    /* new reference; NULL if nothing; sets no error */
+
+/* eager.c */
+void eager_asked(LoopState *loop);
+void eager_end_all(LoopState *loop);
+PyObject *eager_new(PyObject *self, LoopState *loop, PyObject *coro, PyObject *const *values, PyObject *kwnames);
 
 /* handles.c */
 int handles_init(PyObject *module);

@@ -135,6 +135,7 @@ run_step(PyObject *handle, LoopState *loop, TaskState *state, PyObject *task)
     loop->running = frame_current();
     Py_INCREF(loop);
     Py_INCREF(task);
+    Py_INCREF(state);
     int64_t start = now();
     loop->step_start = start + core.origin;
     int entered, status = 0;
@@ -157,6 +158,7 @@ run_step(PyObject *handle, LoopState *loop, TaskState *state, PyObject *task)
     else {
         Py_XSETREF(loop->current, outer);
     }
+    Py_DECREF(state);
     Py_DECREF(task);
     Py_DECREF(loop);
     PyErr_Restore(type, value, traceback);

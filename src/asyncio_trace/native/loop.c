@@ -149,7 +149,7 @@ classify(LoopState *loop, PyObject *callback, PyObject *const *args, Py_ssize_t 
             known = NULL; /* another task has its address */
         }
         if (known == NULL) {
-            known = task == NULL ? NULL : task_created(loop, task, frame);
+            known = task == NULL ? NULL : task_created(loop, task, frame, 0);
             if (known == NULL) {
                 failed(1);
                 *cause = current_cause(loop, frame);
@@ -335,12 +335,16 @@ create_task(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *k
 {
     LoopState *loop = loop_state(self);
     Py_ssize_t words = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
-    if (loop == NULL || count != 1 || words > 2 || !PyCoro_CheckExact(args[0]) || !is_plain(self)) {
+    if (loop == NULL || count != 1 || words > 3 || !PyCoro_CheckExact(args[0]) || !is_plain(self)) {
         return call_slow("create_task", self, args, count, kwnames);
     }
+    int is_eager = 0;
     for (Py_ssize_t index = 0; index < words; index++) {
-        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, index), "name") != 0
-            && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, index), "context") != 0) {
+        PyObject *word = PyTuple_GET_ITEM(kwnames, index);
+        if (PY_VERSION_HEX >= 0x030E0000 && PyUnicode_Compare(word, names.eager_start) == 0 && args[1 + index] == Py_True) {
+            is_eager = 1; /* before 3.14 the loop knows nothing of it */
+        }
+        else if (PyUnicode_CompareWithASCIIString(word, "name") != 0 && PyUnicode_CompareWithASCIIString(word, "context") != 0) {
             return call_slow("create_task", self, args, count, kwnames);
         }
     }
@@ -351,6 +355,9 @@ create_task(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *k
     if (factory != Py_None || task_type != (PyObject *)core.task_type) {
         PyErr_Clear();
         return call_slow("create_task", self, args, count, kwnames);
+    }
+    if (is_eager) {
+        return eager_new(self, loop, args[0], args + 1, kwnames);
     }
     /* what `BaseEventLoop.create_task` does: Task(coro, loop=self, ...) */
     static PyObject *kept_from, *kept_words; /* one set of words serves nearly every call */
@@ -366,7 +373,7 @@ create_task(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *k
         Py_XSETREF(kept_words, all);
         Py_XSETREF(kept_from, Py_XNewRef(kwnames));
     }
-    PyObject *all[4] = {args[0], self};
+    PyObject *all[5] = {args[0], self};
     for (Py_ssize_t index = 0; index < words; index++) {
         all[2 + index] = args[1 + index];
     }
@@ -409,6 +416,9 @@ get_debug(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwn
     }
     if (loop != NULL && !loop->making) {
         Frame *frame = frame_current();
+        if (PyList_GET_SIZE(loop->eager) == 0 && frame != NULL && asks_for_debug(frame_code(frame))) {
+            return PyObject_GetAttr(self, names._debug);
+        }
         PyObject *made = future_in_init(self, frame);
         if (made != NULL && table_get(core.futures, made) == NULL) {
             Cause cause = current_cause(loop, frame);
@@ -419,6 +429,25 @@ get_debug(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwn
         }
     }
     return PyObject_GetAttr(self, names._debug);
+}
+
+static PyObject *
+is_running(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
+{
+    LoopState *loop = loop_state(self);
+    if (count != 0 || kwnames != NULL || (loop != NULL && loop->nascent != NULL)) {
+        return call_slow("is_running", self, args, count, kwnames);
+    }
+    PyObject *thread = PyObject_GetAttr(self, names._thread_id);
+    if (thread == NULL) {
+        return NULL;
+    }
+    int is = thread != Py_None;
+    Py_DECREF(thread);
+    if (is && loop != NULL) {
+        eager_asked(loop);
+    }
+    return PyBool_FromLong(is);
 }
 
 /* The loop's selector has returned. */
@@ -453,6 +482,7 @@ static const struct {
     {"create_future", create_future},
     {"create_task", create_task},
     {"get_debug", get_debug},
+    {"is_running", is_running},
     {"_process_events", process_events},
     {"_run", handle_base_run},
 };

@@ -64,6 +64,7 @@ set_up(PyObject *module, PyObject *found)
     PART(heappush, "heappush");
     PART(tasks_module, "tasks_module");
     PART(loop_time, "loop_time");
+    PART(weak_set_remove, "weak_set_remove");
     PART(yielded, "yielded");
     PART(modules, "modules");
     PART(originals, "originals");
@@ -302,6 +303,16 @@ new_sentinel(PyObject *Py_UNUSED(module), PyObject *args)
     return (PyObject *)sentinel;
 }
 
+/* end_eager_steps(loop): the trace ends; record the eager steps that run on the loop. */
+static PyObject *
+end_eager_steps(PyObject *Py_UNUSED(module), PyObject *loop)
+{
+    if (Py_IS_TYPE(loop, LoopState_Type)) {
+        eager_end_all((LoopState *)loop);
+    }
+    Py_RETURN_NONE;
+}
+
 /* method(name, original): what stands in for a method of asyncio's. */
 static PyObject *
 method(PyObject *Py_UNUSED(module), PyObject *args)
@@ -330,6 +341,7 @@ static PyMethodDef methods[] = {
     {"error_number", error_number, METH_NOARGS, NULL},
     {"records", records, METH_NOARGS, NULL},
     {"new_state", new_state, METH_O, NULL},
+    {"end_eager_steps", end_eager_steps, METH_O, NULL},
     {"finish_step", finish_step, METH_VARARGS, NULL},
     {"follow_future", follow_future, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},

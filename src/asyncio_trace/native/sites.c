@@ -18,7 +18,7 @@ typedef struct {
     size_t mask, used;
 } Map;
 
-static Map roles, sites, strings, builtins;
+static Map roles, sites, strings, builtins, askers;
 
 static void
 map_clear(Map *map)
@@ -120,6 +120,21 @@ role_of(PyCodeObject *code)
     return (int)role;
 }
 
+/* Whether a function calls `get_debug` by itself, so that a call from it does not mean that it makes a future. */
+int
+asks_for_debug(PyCodeObject *code)
+{
+    Entry *entry = map_find(&askers, (PyObject *)code, 0);
+    if (entry != NULL) {
+        return (int)entry->number;
+    }
+    int asks = PyUnicode_CompareWithASCIIString(code->co_name, "__init__") != 0
+               && PySequence_Contains(code->co_names, names.get_debug) == 1;
+    PyErr_Clear();
+    map_add(&askers, (PyObject *)code, 0, asks);
+    return asks;
+}
+
 int64_t
 site_of(Frame *frame, PyCodeObject *code)
 {
@@ -192,7 +207,7 @@ name_of(PyObject *callback)
     if (PyFunction_Check(function)) {
         return string_of(((PyFunctionObject *)function)->func_qualname);
     }
-    if (PyCFunction_CheckExact(callback) && PyCFunction_GET_SELF(callback) != NULL) {
+    if (PyCFunction_Check(callback) && PyCFunction_GET_SELF(callback) != NULL) {
         /* a method of a type in C: the same name for each object of that type */
         PyObject *type = (PyObject *)Py_TYPE(PyCFunction_GET_SELF(callback));
         int64_t method = (int64_t)(uintptr_t)((PyCFunctionObject *)callback)->m_ml;
@@ -217,4 +232,5 @@ sites_clear(void)
     map_clear(&sites);
     map_clear(&strings);
     map_clear(&builtins);
+    map_clear(&askers);
 }

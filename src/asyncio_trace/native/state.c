@@ -135,15 +135,43 @@ task_state_new(PyObject *task)
     return state;
 }
 
+/* The weak reference to a task by which asyncio's set of all tasks has it (before 3.14); borrowed, or NULL. That one costs nothing.
+ * One of another kind will not do: whoever drops his does not want to be called back.
+ */
+static PyObject *
+weak_set_reference(PyObject *task)
+{
+#if PY_VERSION_HEX < 0x030E0000
+    PyWeakReference *reference = *(PyWeakReference **)PyObject_GET_WEAKREFS_LISTPTR(task);
+    for (int looked = 0; reference != NULL && looked < 4; looked++, reference = reference->wr_next) {
+        PyObject *called = reference->wr_callback;
+        if (called != NULL && PyFunction_Check(called) && PyFunction_GET_CODE(called) == core.weak_set_remove) {
+            return (PyObject *)reference;
+        }
+    }
+#endif
+    (void)task;
+    return NULL;
+}
+
 /* From now on tell a task by its weak reference: it outlives its step, and may die without another. */
 int
 task_state_keep(TaskState *state, PyObject *task)
 {
+    if (state->reference != NULL) {
+        return 0;
+    }
+    PyObject *there = weak_set_reference(task);
+    if (there != NULL) {
+        state->reference = Py_NewRef(there);
+        return 0;
+    }
+    state->reference = PyWeakref_NewRef(task, NULL);
     if (state->reference == NULL) {
-        state->reference = PyWeakref_NewRef(task, NULL);
-        if (state->reference == NULL) {
-            return -1;
-        }
+        return -1;
+    }
+    if (PyObject_GC_IsTracked(state->reference)) {
+        PyObject_GC_UnTrack(state->reference); /* it refers to nothing: the collector need not go over one for each task */
     }
     return 0;
 }

@@ -22,7 +22,7 @@ from asyncio_trace.tracer.tasks import Tasks
 
 futures_module.SENTINELS.add(_native.Sentinel)
 _PROCESS_EVENTS: Any = asyncio.selector_events.BaseSelectorEventLoop._process_events  # type: ignore[attr-defined]
-_NATIVE = ("call_soon", "call_at", "create_future", "create_task", "get_debug")
+_NATIVE = ("call_soon", "call_at", "create_future", "create_task", "get_debug", "is_running")
 """Methods of `BaseEventLoop` that the extension has a quick way for."""
 
 
@@ -86,6 +86,9 @@ class NativeCore(PythonCore):
 
     def ending(self, loop: LoopState) -> None:
         """The trace ends now: record the step that is running on the loop."""
+        while loop.eager:
+            self.tasks.eager_ends(loop)
+        _native.end_eager_steps(loop)
         super().ending(loop)
 
     def release(self) -> None:

@@ -8,6 +8,7 @@ import sys
 from asyncio import BaseEventLoop, events, futures, tasks
 from contextvars import Context
 from typing import Any
+from weakref import WeakSet
 
 from asyncio_trace.tracer import await_stack
 from asyncio_trace.tracer.native_core import _native
@@ -34,6 +35,7 @@ def set_up() -> None:
     plain_run: Any = events.Handle._run
     inner: Any = BaseEventLoop
     reader: Any = asyncio.StreamReader
+    weak_set: Any = WeakSet()
     _native.set_up(
         {
             "future_type": future_type,
@@ -53,6 +55,7 @@ def set_up() -> None:
             "heappush": heapq.heappush,
             "tasks_module": tasks,
             "loop_time": BaseEventLoop.time,
+            "weak_set_remove": weak_set._remove.__code__,
             "yielded": YIELDED,
             "modules": sys.modules,
             "makers": tuple(function.__code__ for function in await_stack.MAKERS),
@@ -65,6 +68,7 @@ def set_up() -> None:
                 "create_future": BaseEventLoop.create_future,
                 "create_task": BaseEventLoop.create_task,
                 "get_debug": BaseEventLoop.get_debug,
+                "is_running": BaseEventLoop.is_running,
             },
         }
     )

@@ -33,7 +33,7 @@ class Slow:
         self.thread = recorder.thread
         self.identify = stacks.identify
         self.intern_stack = lambda coro, yields: (*stacks.intern(coro), None)
-        self.is_running = causes.is_running
+        self.loop_runs = causes.is_running
         self.check_fresh = tasks.check_fresh
         self.state_of = core.state_of
         self.record_parent_span = tasks.record_parent_span
@@ -46,6 +46,7 @@ class Slow:
     create_future: Callable[..., Any]
     create_task: Callable[..., Any]
     get_debug: Callable[..., Any]
+    is_running: Callable[..., Any]
 
     @staticmethod
     def role(code: Any) -> int:
@@ -79,6 +80,11 @@ class Slow:
     def end_eager(self, loop: Any) -> None:
         """A run is over: so are the eager steps in it."""
         while loop.eager:
+            self._core.tasks.eager_ends(loop)
+
+    def end_eager_inside(self, loop: Any, state: Any) -> None:
+        """The eager step of `state` is over: so are those that began inside it."""
+        while loop.eager and loop.current is not state:
             self._core.tasks.eager_ends(loop)
 
     def woken_by_cancel(self, task: Any, state: Any, future: Any) -> None:
