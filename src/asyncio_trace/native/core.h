@@ -123,7 +123,7 @@ extern Core core;
 #define NAMES(X) \
     X(_asyncio_trace) X(_ready) X(_closed) X(_debug) X(_fut_waiter) X(_coro) X(_state) X(_exception) X(__self__) X(cancelling) \
     X(get_name) X(_call_soon) X(append) X(context) X(_task_factory) X(loop) X(eager_start) X(_scheduled) X(__qualname__) \
-    X(time) X(get_debug) X(_loop) X(call_exception_handler) X(failed) X(_protocol) X(_thread_id) X(Task) X(run)
+    X(time) X(get_debug) X(current_task) X(task) X(_loop) X(call_exception_handler) X(failed) X(_protocol) X(_thread_id) X(Task) X(run)
 #define DECLARE(NAME) PyObject *NAME;
 typedef struct { NAMES(DECLARE) } Names;
 extern Names names;

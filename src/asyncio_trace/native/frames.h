@@ -16,6 +16,10 @@
 #endif
 #include <internal/pycore_code.h>
 #include <internal/pycore_frame.h>
+#if PY_VERSION_HEX < 0x030E0000
+#include <internal/pycore_gc.h>
+#include <internal/pycore_interp.h>
+#endif
 #if PY_VERSION_HEX >= 0x030E0000
 #include <internal/pycore_interpframe.h>
 #include <internal/pycore_stackref.h>
@@ -25,6 +29,23 @@
 #endif
 
 typedef _PyInterpreterFrame Frame;
+
+/* The object that the collector has known for the `nth` shortest time, from 0 on; NULL where it does not tell. Borrowed. */
+static inline PyObject *
+young_object(int nth)
+{
+#if PY_VERSION_HEX < 0x030E0000
+    PyGC_Head *head = &PyInterpreterState_Get()->gc.generations[0].head, *at = _PyGCHead_PREV(head);
+    while (at != head && nth > 0) {
+        at = _PyGCHead_PREV(at);
+        nth--;
+    }
+    return at == head ? NULL : (PyObject *)(at + 1);
+#else
+    (void)nth;
+    return NULL;
+#endif
+}
 
 /* The code that a frame runs; NULL for frames that are the interpreter's own. Borrowed. */
 static inline PyCodeObject *

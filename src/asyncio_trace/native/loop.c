@@ -407,6 +407,45 @@ future_in_init(PyObject *self, Frame *frame)
     return made;
 }
 
+/* A future or task of this loop that is being made by a constructor in C: see `Futures._youngest`. Borrowed, or NULL. */
+static PyObject *
+youngest_made(PyObject *self)
+{
+    for (int nth = 0; nth < 8; nth++) {
+        PyObject *made = young_object(nth);
+        if (made == NULL) {
+            return NULL;
+        }
+        if (PyObject_TypeCheck(made, core.future_type)) {
+            PyObject *loop = PyObject_GetAttr(made, names._loop);
+            Py_XDECREF(loop);
+            if (loop != self) {
+                PyErr_Clear();
+                return NULL;
+            }
+            return table_get(core.futures, made) == NULL && task_state(made) == NULL ? made : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* Whether the innermost eager step that a bare constructor began, if there is one, is still on: nobody tells when it ends. */
+static int
+eager_goes_on(PyObject *self, LoopState *loop)
+{
+    Py_ssize_t depth = PyList_GET_SIZE(loop->eager);
+    if (depth == 0) {
+        return 1;
+    }
+    PyObject *task = PyObject_GetAttr(PyList_GET_ITEM(loop->eager, depth - 1), names.task);
+    PyObject *current = PyObject_CallMethodOneArg(core.tasks_module, names.current_task, self);
+    int goes_on = task != NULL && task == current;
+    Py_XDECREF(task);
+    Py_XDECREF(current);
+    PyErr_Clear();
+    return goes_on;
+}
+
 static PyObject *
 get_debug(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
@@ -416,10 +455,15 @@ get_debug(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwn
     }
     if (loop != NULL && !loop->making) {
         Frame *frame = frame_current();
-        if (PyList_GET_SIZE(loop->eager) == 0 && frame != NULL && asks_for_debug(frame_code(frame))) {
+        if (frame != NULL && asks_for_debug(frame_code(frame)) && eager_goes_on(self, loop)) {
             return PyObject_GetAttr(self, names._debug);
         }
         PyObject *made = future_in_init(self, frame);
+        if (made == NULL && PyList_GET_SIZE(loop->eager) == 0 && (made = youngest_made(self)) != NULL
+            && PyObject_TypeCheck(made, core.task_type)) {
+            Py_XSETREF(loop->nascent, PyWeakref_NewRef(made, NULL));
+            return PyObject_GetAttr(self, names._debug);
+        }
         if (made != NULL && table_get(core.futures, made) == NULL) {
             Cause cause = current_cause(loop, frame);
             future_follow(loop, made, loop->current != NULL && cause.kind == WAKER_TASK ? loop->current->id : 0, cause.site);
