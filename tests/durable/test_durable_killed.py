@@ -84,17 +84,22 @@ def test_a_killed_program_has_all_but_its_last_second(core: str, tmp_path: Path)
     nothing that happened more than a second before."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         deaths = list(pool.map(lambda seed: kill_one(tmp_path, core, seed), range(-(-KILLS // len(CORES)))))
+    say(core, deaths)
     shown = asyncio_trace("show", deaths[0].recording.name, cwd=tmp_path)
     assert (shown.status, shown.stderr) == (0, "")
     assert "incomplete trace" in shown.stdout
     for death in deaths:
         trace = load(death.recording)
         assert not trace.complete
-        assert trace.tasks
+        assert trace.tasks or death.lived_ns < SECOND
         assert death.lag_ns < SECOND, death
+
+
+def say(core: str, deaths: list[Death]) -> None:
+    """The figures."""
     lags = sorted(death.lag_ns / 1e6 for death in deaths)
     lives = sorted(death.lived_ns / 1e9 for death in deaths)
     print(
         f"{core}: {len(deaths)} killed after {lives[0]:.2f} to {lives[-1]:.2f} s; oldest event lost: median "
-        f"{lags[len(lags) // 2]:.0f} ms, most {lags[-1]:.0f} ms"
+        f"{lags[len(lags) // 2]:.0f} ms, 90 % below {lags[len(lags) * 9 // 10]:.0f} ms, most {lags[-1]:.0f} ms"
     )
