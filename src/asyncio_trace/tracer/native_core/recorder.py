@@ -84,6 +84,7 @@ class NativeRecorder(Recorder):
             self.lost_events += dropped
             if error:
                 self.failed(OSError(error, os.strerror(error)))
+                self.refused = True
                 self.tell_loss()
         try:
             self.sink.close()
