@@ -261,13 +261,18 @@ raise SystemExit(6)
 
 def test_odd_objects_and_failing_callbacks_are_as_without_us(core: str, tmp_path: Path) -> None:
     """Objects whose repr and attributes recurse or refuse, callbacks that raise anything, loops one after the other and in
-    threads: output and status are those of plain Python, and the trace is whole."""
+    threads: output and status are those of plain Python, and the trace is there to its end."""
     (tmp_path / "program.py").write_text(ODD)
     plain = python("program.py", cwd=tmp_path)
     assert plain.status == 6, plain.stderr
-    assert traced("--core", core, "program.py", cwd=tmp_path) == plain
+    ended = traced("--core", core, "program.py", cwd=tmp_path)
+    assert ended[:2] == plain[:2]
+    if ended.said:  # where the stack is used up, an event may be lost, and is counted
+        (line,) = ended.said
+        assert "gap of" in line
+        assert "RecursionError" in line
     (recording,) = recordings(tmp_path)
     trace = load(recording)
-    assert trace.complete
+    assert not trace.cut
     assert len(trace.program.loops) == 6
     assert len([run for run in trace.runs if run.callback is not None]) > 50
