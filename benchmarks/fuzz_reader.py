@@ -1,10 +1,10 @@
-"""Reads damaged recordings, a million or however many there is time for, and says if one gives anything but a trace or a refusal.
+"""Reads a million damaged recordings, or as many as there is time for, and says if one gives other than a trace or a refusal.
 
     python benchmarks/fuzz_reader.py --cases 1000000
 
-Each case is made from its number and from what a small program recorded; one that goes wrong is kept in a file. What is wrong: an exception that is no `InputError`,
-a refusal of several lines, a case that takes longer than `--patience`, memory that grows. Some traces are drawn and exported,
-too.
+Each case is made from its number and from what a small program recorded; one that goes wrong is kept in a file. What is wrong:
+an exception that is no `InputError`, a refusal of several lines, a case that takes longer than `--patience`, memory that grows.
+Some traces are drawn and exported, too.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def main() -> None:
     done = number - args.first
     took = time.monotonic() - begun
     grown = (_peak_kib() - base) / 1024 if base else 0.0
-    print(f"{done:,} cases in {took:.0f} s ({1e6 * took / max(1, done):.0f} µs each): {dict(outcomes)}; grown by {grown:.1f} MiB")
+    each = 1e6 * took / max(1, done)
+    print(f"{done:,} cases in {took:.0f} s ({each:.0f} µs each): {dict(outcomes)}; grown by {grown:.1f} MiB")
     sys.exit(f"{wrong} went wrong" if wrong else "memory grew" if grown > MOST_GROWTH_MIB else 0)
 
 

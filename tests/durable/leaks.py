@@ -23,14 +23,14 @@ STEPS_OF_A_TURN = 30
 """How many a turn of `busy` makes, about."""
 
 
-class Failure(Exception):
+class PlannedError(Exception):
     """Of a task."""
 
 
 async def fail() -> None:
     """Fail in the second step."""
     await asyncio.sleep(0)
-    raise Failure
+    raise PlannedError
 
 
 async def forever() -> None:
@@ -45,8 +45,8 @@ async def turn(number: int) -> None:
     loop.call_soon(future.set_result, number)
     await future
     bare: asyncio.Future[int] = asyncio.Future()
-    loop.call_later(0, bare.set_exception, Failure())
-    with contextlib.suppress(Failure):
+    loop.call_later(0, bare.set_exception, PlannedError())
+    with contextlib.suppress(PlannedError):
         await bare
     loop.create_future().cancel()
     loop.call_later(60, print).cancel()
@@ -79,7 +79,7 @@ async def turn(number: int) -> None:
 
 def fail_at_once() -> None:
     """Fail in a callback."""
-    raise Failure
+    raise PlannedError
 
 
 async def busy(turns: int) -> None:

@@ -67,7 +67,7 @@ async def worker(claims: Claims, chance: random.Random) -> None:
                 await asyncio.sleep(chance.random() / 500)
         elif mood < 0.9:
             claims.step()
-            time.sleep(3 * chance.random())  # noqa: ASYNC251  # one long step: the loop is blocked
+            time.sleep(3 * chance.random())  # one long step: the loop is blocked
         else:
             claims.step()
             await asyncio.sleep(3 * chance.random())

@@ -26,8 +26,9 @@ def load_or_refuse(path: Path) -> Trace | None:
     try:
         return load(path)
     except InputError as error:
-        assert "\n" not in str(error)
-        return None
+        refusal = str(error)
+    assert "\n" not in refusal
+    return None
 
 
 def peak_of_loading(path: Path) -> int:
@@ -60,7 +61,7 @@ def test_a_file_cut_after_any_byte_is_incomplete_or_refused(tmp_path: Path, styl
 
 
 def test_damage_of_any_sort_gives_a_part_or_a_refusal(tmp_path: Path) -> None:
-    """Flipped, inserted, deleted and swapped bytes, lengths that lie, frames that are forged: no other exception comes of it."""
+    """Flipped, inserted, deleted and swapped bytes, lengths that lie, forged frames: no other exception comes of it."""
     path = tmp_path / "damaged.atrace"
     loaded = 0
     for seed in range(1500):

@@ -26,7 +26,9 @@ def begin(settings: dict[str, Any]) -> None:
     """
     notice = settings["notice"]
     try:
-        running = session.record_to(settings["recording"], core=settings["core"], argv=settings["argv"], force=settings["force"])
+        running = session.record_to(
+            settings["recording"], core=settings["core"], argv=settings["argv"], force=settings["force"]
+        )
     except OSError:
         _leave_notice(notice)
         raise
