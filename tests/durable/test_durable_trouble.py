@@ -177,6 +177,87 @@ def test_forks_leave_the_parents_recording_alone(core: str, tmp_path: Path) -> N
     assert [path.name for path in tmp_path.glob("*.atrace")] == ["r.atrace"]
 
 
+RAW_FORK = """\
+import asyncio, ctypes, os
+
+async def ticks(number):
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+async def main():
+    for _ in range(5):
+        await ticks(3000)
+        child = ctypes.PyDLL(None).fork()
+        if child == 0:
+            await ticks(9000)
+            os._exit(5)
+        await ticks(300)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+    print("parent")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif("native" not in CORES, reason="with a thread of Python's beside it, such a child may hang by itself")
+def test_a_fork_that_python_does_not_know_of_leaves_the_recording_alone(tmp_path: Path) -> None:
+    """A child made by C code goes on with the loop that it finds, and neither hangs nor writes."""
+    (tmp_path / "program.py").write_text(RAW_FORK)
+    plain = run_forks(tmp_path)
+    assert plain == (0, "parent\n", "")
+    assert run_forks(tmp_path, "-m", "asyncio_trace", "run", "-q", "--core", "native", "-o", "r.atrace") == plain
+    trace = load(tmp_path / "r.atrace")
+    assert trace.complete
+    assert (trace.dropped_events, trace.lost_bytes, len(trace.tasks)) == (0, 0, 1)
+
+
+AMID_THREADS = """import asyncio, os, sys, threading, warnings
+from asyncio_trace.model import load
+from asyncio_trace.tracer.session import record_to
+warnings.simplefilter("ignore")
+stop = threading.Event()
+
+async def ticks():
+    for number in range(200):
+        await asyncio.sleep(0)
+        if number % 50 == 0:
+            await asyncio.get_running_loop().run_in_executor(None, int)
+
+def spin():
+    while not stop.is_set():
+        asyncio.run(ticks())
+
+def fork():
+    while not stop.is_set():
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+
+threads = [threading.Thread(target=work) for work in (spin, spin, spin, fork)]
+for thread in threads:
+    thread.start()
+for number in range(12):
+    session = record_to("r.atrace", core=sys.argv[1], force=True)
+    for _ in range(3):
+        asyncio.run(ticks())
+        session.recorder.flush()
+    assert session.end() is None
+    trace = load("r.atrace")
+    assert trace.complete and not trace.lost_bytes and trace.tasks
+stop.set()
+for thread in threads:
+    thread.join()
+print("done")
+"""
+
+
+def test_traces_begin_and_end_amid_threads_that_run_loops_and_fork(core: str, tmp_path: Path) -> None:
+    """Whatever other threads do at that moment, each trace is whole, and nothing hangs."""
+    (tmp_path / "program.py").write_text(AMID_THREADS)
+    assert python("-X", "faulthandler", "program.py", core, cwd=tmp_path) == (0, "done\n", "")
+
+
 ODD = """\
 import asyncio, os, signal, sys, threading
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from threading import get_ident
-from types import FrameType, MethodType
+from types import FrameType, MethodType, WrapperDescriptorType
 from typing import Any
 
 from asyncio_trace.events.records import WakerKind
@@ -87,7 +87,6 @@ def _running_loop() -> Any:
     return events._get_running_loop()
 
 
-_attribute = object.__getattribute__
 _type_name: Callable[[type], str] = vars(type)["__qualname__"].__get__
 
 
@@ -99,8 +98,11 @@ def callback_name(callback: Any) -> str:
         callback = callback.func
     if type(callback) is MethodType:
         callback = callback.__func__
-    try:  # past `__getattr__` and the like, which are the program's
-        name = _attribute(callback, "__qualname__")
+    kind = type(callback)
+    name = None
+    try:  # not through `__getattr__` and the like where they are the program's
+        if type(kind.__getattribute__) is WrapperDescriptorType and not hasattr(kind, "__getattr__"):
+            name = getattr(callback, "__qualname__", None)
     except Exception:
         name = None
-    return name if type(name) is str else _type_name(type(callback))
+    return name if type(name) is str else _type_name(kind)

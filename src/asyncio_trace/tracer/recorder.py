@@ -7,6 +7,7 @@ the loop is about to sleep, or when a good many records have gathered.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -66,6 +67,7 @@ class Recorder:
         self.refused = False
         """The sink has failed; it gets nothing any more."""
         self.next_id: Callable[[], int] = count(1).__next__
+        self._pid = os.getpid()
         self.flushed_ns = 0
         self.flushed: Callable[[], None] | None = None
         """Called after each flush."""
@@ -187,6 +189,8 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand over what has gathered. A sink that fails costs events, which are counted, and never the program."""
+        if os.getpid() != self._pid:
+            self.abandon()  # C code forked, and told nobody
         with self._writing:
             if not self.active:
                 self._drop_buffer()
