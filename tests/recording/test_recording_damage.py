@@ -64,10 +64,10 @@ def test_damage_of_any_sort_gives_a_part_or_a_refusal(tmp_path: Path) -> None:
     """Flipped, inserted, deleted and swapped bytes, lengths that lie, forged frames: no other exception comes of it."""
     path = tmp_path / "damaged.atrace"
     loaded = 0
-    for seed in range(1500):
+    for seed in range(1000):
         path.write_bytes(damaged(seed))
         loaded += load_or_refuse(path) is not None
-    assert loaded > 1000
+    assert loaded > 800
 
 
 def test_damage_takes_no_more_memory(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from threading import get_ident
-from types import FrameType, MethodType, WrapperDescriptorType
+from types import BuiltinFunctionType, FrameType, FunctionType, MethodType, WrapperDescriptorType
 from typing import Any
 
 from asyncio_trace.events.records import WakerKind
@@ -87,6 +87,7 @@ def _running_loop() -> Any:
     return events._get_running_loop()
 
 
+_PLAIN = frozenset((FunctionType, BuiltinFunctionType))
 _type_name: Callable[[type], str] = vars(type)["__qualname__"].__get__
 
 
@@ -99,7 +100,9 @@ def callback_name(callback: Any) -> str:
     if type(callback) is MethodType:
         callback = callback.__func__
     kind = type(callback)
-    name = None
+    name: Any = None
+    if kind in _PLAIN:
+        return str(callback.__qualname__)
     try:  # not through `__getattr__` and the like where they are the program's
         if type(kind.__getattribute__) is WrapperDescriptorType and not hasattr(kind, "__getattr__"):
             name = getattr(callback, "__qualname__", None)
