@@ -177,6 +177,31 @@ def test_forks_leave_the_parents_recording_alone(core: str, tmp_path: Path) -> N
     assert [path.name for path in tmp_path.glob("*.atrace")] == ["r.atrace"]
 
 
+LONELY_FORK = """\
+import asyncio, os
+
+async def main():
+    for _ in range(10):
+        for _ in range(50):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+
+asyncio.run(main())
+"""
+
+
+def test_python_does_not_warn_of_threads_of_ours(core: str, tmp_path: Path) -> None:
+    """A program without threads forks, and from 3.12 on Python would warn of any that there were."""
+    (tmp_path / "program.py").write_text(LONELY_FORK)
+    flags = ("-Walways::DeprecationWarning",)
+    assert python("program.py", cwd=tmp_path, flags=flags) == (0, "", "")
+    assert traced("--core", core, "program.py", cwd=tmp_path, flags=flags) == (0, "", "")
+
+
 RAW_FORK = """\
 import asyncio, ctypes, os
 
