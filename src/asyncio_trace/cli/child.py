@@ -27,6 +27,8 @@ class Ended(NamedTuple):
     pid: int
     status: int
     """Exit status, or minus the signal that killed it."""
+    unwritten: bool = False
+    """The recording could not be written, or not whole; the user has been told."""
 
 
 def run(words: list[str], *, shown: list[str], recording: str, core: str, loop: str | None, force: bool) -> Ended:
@@ -36,6 +38,8 @@ def run(words: list[str], *, shown: list[str], recording: str, core: str, loop: 
     """
     package = Path(asyncio_trace.__file__).parent
     startup = str(package / "tracer" / "startup")
+    scratch = os.environ.get("TMPDIR") or ("/tmp" if os.name == "posix" else os.environ.get("TEMP", "."))
+    notice = os.path.join(os.path.abspath(scratch), f"asyncio-trace-{os.getpid()}-{os.urandom(8).hex()}.notice")
     before = os.environ.get("PYTHONPATH")
     settings = {
         "recording": os.path.abspath(recording),
@@ -45,14 +49,19 @@ def run(words: list[str], *, shown: list[str], recording: str, core: str, loop: 
         "argv": shown,
         "pythonpath": before,
         "package_parent": str(package.parent),
+        "notice": notice,
     }
     environment = dict(os.environ)
     environment["PYTHONPATH"] = startup + os.pathsep + before if before else startup  # Python takes an empty one for none
     environment["ASYNCIO_TRACE_STARTUP"] = json.dumps(settings)
     command = [sys.executable, *_interpreter_flags(), *words]
-    if hasattr(signal, "sigwaitinfo"):
-        return _run_and_forward(command, environment)
-    return _run_and_wait(command, environment)
+    run_and_wait = _run_and_forward if hasattr(signal, "sigwaitinfo") else _run_and_wait
+    ended = run_and_wait(command, environment)
+    try:
+        os.unlink(notice)
+    except OSError:
+        return ended
+    return ended._replace(unwritten=True)
 
 
 def end_like(status: int) -> None:

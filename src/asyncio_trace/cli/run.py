@@ -134,6 +134,8 @@ def _trace(
     if not written.exists():
         if not written.parent.exists():
             failures.append(f"the recording is lost: the program removed the folder {_shown(written.parent)}")
+        elif ended.unwritten:
+            pass  # the tracer has said so
         elif paths or endpoint is not None:
             failures.append("the program never imported asyncio: there is nothing to write")
         elif not quiet:
@@ -150,7 +152,7 @@ def _trace(
         fail(" ".join(failure.split("\n")))
     if failures and written.exists() and keep:
         fail(f"the recording stays in {_shown(written)}")
-    if failures and ended.status == 0:
+    if (failures or ended.unwritten) and ended.status == 0:
         return 74
     return ended.status
 

@@ -142,10 +142,11 @@ static PyObject *
 end_trace(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
     core.active = 0;
-    int error;
+    stream_close();
     Py_BEGIN_ALLOW_THREADS
-    error = stream_close();
+    stream_drain();
     Py_END_ALLOW_THREADS
+    int error = stream_free();
     core.trace = 0;
     Py_CLEAR(core.clock);
     Py_CLEAR(core.recorder);

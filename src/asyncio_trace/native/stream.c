@@ -23,7 +23,8 @@ typedef struct chunk {
     size_t written;           /* the writer's mark */
     int64_t records;          /* how many were added; set before `committed` is */
     int64_t records_written;
-    unsigned char data[CHUNK_BYTES];
+    size_t size;
+    unsigned char data[];
 } Chunk;
 
 typedef struct { /* one for records, one for table rows */
@@ -34,6 +35,7 @@ typedef struct { /* one for records, one for table rows */
 static struct {
     Queue events, rows;
     _Atomic int chunks; /* in both queues */
+    int attention;      /* before the next record: tell of a loss, or start the writer again */
     int64_t last_id, last_time, last_loop;
     int64_t dropped, dropped_told, records, records_written;
     int descriptor;
@@ -46,7 +48,24 @@ static struct {
     pthread_mutex_t mutex;     /* the writer's sleep */
     pthread_mutex_t writing;   /* one writes at a time */
     pthread_cond_t wake;
-} S = {.descriptor = -1, .mutex = PTHREAD_MUTEX_INITIALIZER, .writing = PTHREAD_MUTEX_INITIALIZER};
+} S = {.descriptor = -1, .mutex = PTHREAD_MUTEX_INITIALIZER, .writing = PTHREAD_MUTEX_INITIALIZER,
+       .wake = PTHREAD_COND_INITIALIZER};
+
+static void
+make_locks(void)
+{
+    pthread_mutex_init(&S.mutex, NULL);
+    pthread_mutex_init(&S.writing, NULL);
+#ifdef __APPLE__
+    pthread_cond_init(&S.wake, NULL);
+#else
+    pthread_condattr_t attributes; /* a wall clock that is put back must not keep the writer asleep */
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&S.wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+#endif
+}
 
 /* -- packing ---------------------------------------------------------------------------------------------------------- */
 
@@ -98,13 +117,11 @@ put_back(unsigned char *at, int64_t from, int64_t ns)
 }
 
 static Chunk *
-new_chunk(void)
+new_chunk(size_t size)
 {
-    if (atomic_load(&S.chunks) >= MOST_CHUNKS) {
-        return NULL;
-    }
-    Chunk *chunk = malloc(sizeof(Chunk));
+    Chunk *chunk = malloc(sizeof(Chunk) + size);
     if (chunk != NULL) {
+        chunk->size = size;
         chunk->next = NULL;
         atomic_init(&chunk->committed, 0);
         atomic_init(&chunk->full, 0);
@@ -116,9 +133,9 @@ new_chunk(void)
 }
 
 static Chunk *
-next_chunk(Queue *queue)
+next_chunk(Queue *queue, size_t size)
 {
-    Chunk *chunk = new_chunk();
+    Chunk *chunk = new_chunk(size);
     if (chunk == NULL) {
         return NULL;
     }
@@ -134,43 +151,53 @@ next_chunk(Queue *queue)
     return chunk;
 }
 
-/* Where the next record goes; NULL if it can't be kept. */
-static inline unsigned char *
-begin_slowly(void)
+static unsigned char *
+lose(void)
 {
-    if (!S.open || atomic_load_explicit(&S.error, memory_order_relaxed)) {
-        S.dropped++;
-        return NULL;
-    }
-    Chunk *chunk = next_chunk(&S.events);
-    if (chunk == NULL) {
-        S.dropped++;
-        return NULL;
-    }
-    return chunk->data;
+    S.dropped++;
+    S.attention = 1;
+    return NULL;
 }
 
+static unsigned char *
+begin_slowly(void)
+{
+    if (!S.open) {
+        return NULL; /* no trace, or it has ended */
+    }
+    if (atomic_load_explicit(&S.error, memory_order_relaxed)) {
+        return lose();
+    }
+    Chunk *chunk = S.events.tail;
+    if (atomic_load_explicit(&chunk->committed, memory_order_relaxed) + 2 * ROOM > CHUNK_BYTES) {
+        if (atomic_load(&S.chunks) >= MOST_CHUNKS || (chunk = next_chunk(&S.events, CHUNK_BYTES)) == NULL) {
+            return lose();
+        }
+    }
+    stream_resume();
+    S.attention = 0;
+    size_t used = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
+    if (S.dropped != S.dropped_told) {
+        /* room again after a loss: say so where it happened */
+        unsigned char *at = chunk->data + used;
+        *at++ = DROPPED;
+        at = put(at, (uint64_t)(S.dropped - S.dropped_told));
+        S.dropped_told = S.dropped;
+        used = (size_t)(at - chunk->data);
+        atomic_store_explicit(&chunk->committed, used, memory_order_release);
+    }
+    return chunk->data + used;
+}
+
+/* Where the next record goes; NULL if it can't be kept. */
 static inline unsigned char *
 begin(void)
 {
     Chunk *chunk = S.events.tail;
-    if (chunk != NULL) {
+    if (chunk != NULL && !S.attention) {
         size_t used = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
-        if (used + ROOM <= CHUNK_BYTES && S.dropped == S.dropped_told) {
-            return chunk->data + used;
-        }
         if (used + ROOM <= CHUNK_BYTES) {
-            /* room again after a loss: say so where it happened */
-            unsigned char *at = chunk->data + used;
-            int64_t lost = S.dropped - S.dropped_told;
-            S.dropped_told = S.dropped;
-            *at++ = DROPPED;
-            at = put(at, (uint64_t)lost);
-            used = (size_t)(at - chunk->data);
-            atomic_store_explicit(&chunk->committed, used, memory_order_release);
-            if (used + ROOM <= CHUNK_BYTES) {
-                return chunk->data + used;
-            }
+            return chunk->data + used;
         }
     }
     return begin_slowly();
@@ -292,13 +319,16 @@ stream_row(const void *data, size_t size)
 {
     const unsigned char *from = data;
     Chunk *chunk = S.rows.tail;
-    if (!S.open || chunk == NULL || size > CHUNK_BYTES) {
+    if (!S.open || chunk == NULL || atomic_load_explicit(&S.error, memory_order_relaxed)) {
         return;
     }
     size_t used = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
-    if (used + size > CHUNK_BYTES) {
-        chunk = next_chunk(&S.rows);
+    if (used + size > chunk->size) {
+        /* whatever waits for the disk: rows are few, and a row is written once, while many records name it */
+        chunk = next_chunk(&S.rows, size > CHUNK_BYTES ? size : CHUNK_BYTES);
         if (chunk == NULL) {
+            S.dropped++;
+            S.attention = 1;
             return;
         }
         used = 0;
@@ -324,6 +354,15 @@ write_all(const unsigned char *data, size_t size)
     }
 }
 
+/* What could not be written whole is taken back, so that the file ends with a frame. */
+static void
+take_back(off_t size)
+{
+    if (size >= 0 && ftruncate(S.descriptor, size) == 0) {
+        lseek(S.descriptor, size, SEEK_SET);
+    }
+}
+
 static void
 write_frame(char type, const unsigned char *prefix, size_t prefix_size, const unsigned char *data, size_t size)
 {
@@ -336,8 +375,15 @@ write_frame(char type, const unsigned char *prefix, size_t prefix_size, const un
         head[5 + byte] = (unsigned char)(crc >> (8 * byte));
     }
     memcpy(head + 9, prefix, prefix_size);
+    if (atomic_load(&S.error)) {
+        return;
+    }
+    off_t start = lseek(S.descriptor, 0, SEEK_CUR);
     write_all(head, 9 + prefix_size);
     write_all(data, size);
+    if (atomic_load(&S.error)) {
+        take_back(start);
+    }
 }
 
 static void
@@ -369,8 +415,12 @@ write_committed(void)
 {
     static const unsigned char stream_number[1] = {0};
     pthread_mutex_lock(&S.writing);
-    /* where the events end now; the rows that they name are committed before them */
     Chunk *last = S.events.head;
+    if (last == NULL || S.descriptor < 0) {
+        pthread_mutex_unlock(&S.writing);
+        return;
+    }
+    /* where the events end now; the rows that they name are committed before them */
     while (atomic_load_explicit(&last->full, memory_order_acquire)) {
         last = last->next;
     }
@@ -387,7 +437,11 @@ writer(void *unused)
     pthread_mutex_lock(&S.mutex);
     while (!S.stopping) {
         struct timespec until;
+#ifdef __APPLE__
         clock_gettime(CLOCK_REALTIME, &until);
+#else
+        clock_gettime(CLOCK_MONOTONIC, &until);
+#endif
         until.tv_nsec += TICK_NS;
         if (until.tv_nsec >= 1000000000L) {
             until.tv_nsec -= 1000000000L;
@@ -423,15 +477,46 @@ stream_resume(void)
 void
 stream_pause(void)
 {
-    if (!S.running) {
-        return;
-    }
     pthread_mutex_lock(&S.mutex);
+    int running = S.running;
+    S.running = 0; /* who sees it last joins: a fork may come while a trace ends in another thread */
     S.stopping = 1;
     pthread_cond_signal(&S.wake);
     pthread_mutex_unlock(&S.mutex);
-    pthread_join(S.thread, NULL);
+    if (running) {
+        pthread_join(S.thread, NULL);
+        S.attention = 1;
+        write_committed(); /* it may be long until the next record starts the thread again */
+    }
+}
+
+static void
+free_all(void)
+{
+    pthread_mutex_lock(&S.writing);
+    Queue *queues[] = {&S.events, &S.rows};
+    for (int index = 0; index < 2; index++) {
+        Chunk *chunk = queues[index]->head;
+        queues[index]->head = queues[index]->tail = NULL;
+        for (Chunk *next; chunk != NULL; chunk = next) {
+            next = chunk->next;
+            free(chunk);
+        }
+    }
+    S.open = 0;
+    S.descriptor = -1;
+    pthread_mutex_unlock(&S.writing);
+}
+
+/* In a forked child, whoever forked: the thread is not there, its locks may be held for ever, and the file is the parent's. */
+static void
+forked(void)
+{
     S.running = 0;
+    S.open = 0;
+    S.descriptor = -1;
+    S.attention = 1;
+    make_locks();
 }
 
 int
@@ -445,10 +530,17 @@ stream_open(int descriptor)
     S.dropped = S.dropped_told = S.records = S.records_written = 0;
     atomic_store(&S.error, 0);
     S.descriptor = descriptor;
-    S.hurry = 0;
-    S.events.head = S.events.tail = new_chunk();
-    S.rows.head = S.rows.tail = new_chunk();
+    S.hurry = S.attention = 0;
+    static int prepared;
+    if (!prepared) {
+        prepared = 1;
+        make_locks();
+        pthread_atfork(NULL, NULL, forked);
+    }
+    S.events.head = S.events.tail = new_chunk(CHUNK_BYTES);
+    S.rows.head = S.rows.tail = new_chunk(CHUNK_BYTES);
     if (S.events.head == NULL || S.rows.head == NULL) {
+        free_all();
         return ENOMEM;
     }
     S.open = 1;
@@ -456,29 +548,23 @@ stream_open(int descriptor)
     return 0;
 }
 
-static void
-free_all(void)
+void
+stream_close(void)
 {
-    Queue *queues[] = {&S.events, &S.rows};
-    for (int index = 0; index < 2; index++) {
-        for (Chunk *chunk = queues[index]->head, *next; chunk != NULL; chunk = next) {
-            next = chunk->next;
-            free(chunk);
-        }
-        queues[index]->head = queues[index]->tail = NULL;
-    }
     S.open = 0;
-    S.descriptor = -1;
+    S.attention = 1;
+}
+
+void
+stream_drain(void)
+{
+    stream_pause();
+    write_committed();
 }
 
 int
-stream_close(void)
+stream_free(void)
 {
-    if (!S.open) {
-        return atomic_load(&S.error);
-    }
-    stream_pause();
-    write_committed();
     free_all();
     return atomic_load(&S.error);
 }
@@ -486,13 +572,8 @@ stream_close(void)
 void
 stream_abandon(void)
 {
-    S.running = 0;
-    pthread_mutex_init(&S.mutex, NULL);
-    pthread_mutex_init(&S.writing, NULL);
-    pthread_cond_init(&S.wake, NULL);
-    if (S.open) {
-        free_all();
-    }
+    forked();
+    free_all();
 }
 
 void

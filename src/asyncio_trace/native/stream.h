@@ -18,13 +18,19 @@ enum kind {
     YIELDED_STEP, NUMBERED_NAME, KINDS_END
 };
 
-/* Begin to write to a file descriptor, which stays the caller's; -1 keeps all in memory for `stream_take`. 0, or an errno. */
+/* Begin to write to a file descriptor, which stays the caller's. 0, or an errno. */
 int stream_open(int descriptor);
-/* Write what is left, and stop. Returns 0 or the errno of the first write that failed. */
-int stream_close(void);
+/* The end, in three steps: take no more records (with the GIL, as all that records), write what is left (which may last, and
+ * needs no GIL), and let go of the memory (with the GIL). The last returns 0 or the errno of the first write that failed.
+ */
+void stream_close(void);
+void stream_drain(void);
+int stream_free(void);
 /* After a fork, in the child: forget all without a write. */
 void stream_abandon(void);
-/* Before a fork: stop the thread, so that the program is as single-threaded as it was; it starts again at the next chunk. */
+/* Before a fork: write all, and stop the thread, so that the program is as single-threaded as it was; it starts again with the
+ * next record.
+ */
 void stream_pause(void);
 /* Start the thread again if it was stopped. */
 void stream_resume(void);

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import time
 from typing import Any, BinaryIO
 
@@ -75,5 +77,13 @@ class RecordingWriter:
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
+        try:
+            while view:
+                view = view[self._file.write(view) or 0 :]
+        except OSError:
+            if len(view) < len(data):  # take back what is there of it, so that the file ends with a frame
+                with contextlib.suppress(OSError):
+                    size = self._file.seek(0, os.SEEK_CUR) - (len(data) - len(view))
+                    self._file.truncate(size)
+                    self._file.seek(size)
+            raise

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from functools import partial
 from threading import get_ident
-from types import FrameType
+from types import BuiltinFunctionType, FrameType, FunctionType, MethodType, WrapperDescriptorType
 from typing import Any
 
 from asyncio_trace.events.records import WakerKind
@@ -41,7 +42,8 @@ def current_cause(loop: LoopState, frame: FrameType | None) -> Cause:
         and cause[1] == _IO
         and frame is not None
         and frame.f_code is _WAKES_READER
-        and type(getattr(getattr(loop.callback, "__self__", None), "_protocol", None)) is asyncio.StreamReaderProtocol
+        and type(loop.callback) is MethodType
+        and type(getattr(loop.callback.__self__, "_protocol", None)) is asyncio.StreamReaderProtocol
         and get_ident() == loop.ident
     ):
         return (
@@ -85,11 +87,25 @@ def _running_loop() -> Any:
     return events._get_running_loop()
 
 
+_PLAIN = frozenset((FunctionType, BuiltinFunctionType))
+_type_name: Callable[[type], str] = vars(type)["__qualname__"].__get__
+
+
 def callback_name(callback: Any) -> str:
     """Qualified name of a callback, through `functools.partial`; its type's name where it has none."""
     for _ in range(10):
         if type(callback) is not partial:
             break
         callback = callback.func
-    name = getattr(callback, "__qualname__", None)
-    return name if type(name) is str else type(callback).__qualname__
+    if type(callback) is MethodType:
+        callback = callback.__func__
+    kind = type(callback)
+    name: Any = None
+    if kind in _PLAIN:
+        return str(callback.__qualname__)
+    try:  # not through `__getattr__` and the like where they are the program's
+        if type(kind.__getattribute__) is WrapperDescriptorType and not hasattr(kind, "__getattr__"):
+            name = getattr(callback, "__qualname__", None)
+    except Exception:
+        name = None
+    return name if type(name) is str else _type_name(kind)

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
-from types import FrameType
+from types import BuiltinFunctionType, FrameType
 from typing import Any
 
 from asyncio_trace.events.records import JobRan, JobSubmitted, Outcome, WakerKind
@@ -82,7 +82,7 @@ def _function_name(function: Any, args: Any) -> str:
     for _ in range(10):
         inner = function.func if type(function).__name__ == "partial" else function
         positional = function.args if inner is not function else args
-        if type(getattr(inner, "__self__", None)) is Context and positional:
+        if type(inner) is BuiltinFunctionType and type(inner.__self__) is Context and positional:
             function, args = positional[0], positional[1:]
         else:
             break

@@ -6,6 +6,7 @@ Runs inside the traced program, from `asyncio_trace.tracer.startup`.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -23,10 +24,18 @@ def begin(settings: dict[str, Any]) -> None:
     Raises:
         SystemExit: The loop that was asked for is not to be had; the program must not run on another.
     """
-    running = session.record_to(settings["recording"], core=settings["core"], argv=settings["argv"], force=settings["force"])
+    notice = settings["notice"]
+    try:
+        running = session.record_to(
+            settings["recording"], core=settings["core"], argv=settings["argv"], force=settings["force"]
+        )
+    except OSError:
+        _leave_notice(notice)
+        raise
+    end = _Ending(running, settings["recording"].replace("{pid}", str(os.getpid())), notice)
     # registered before the program registers anything, so it runs after all of that
-    atexit.register(_end, running)
-    _end_before_hard_exit(running)
+    atexit.register(end)
+    _end_before_hard_exit(end)
     name = settings["loop"]
     if name is not None:
         try:
@@ -68,20 +77,59 @@ def _not_itself(factory: Callable[[], Any]) -> Callable[[], Any]:
     return new_loop
 
 
-def _end(running: session.Session) -> None:
-    failure = running.end()
-    if failure is not None and sys.__stderr__ is not None:
-        sys.__stderr__.write(f"asyncio-trace: the recording has a gap: {failure}\n")
+class _Ending:
+    """Ends a trace; tells the user once, and `run`, if the file is not what was asked for."""
+
+    def __init__(self, running: session.Session, path: str, notice: str) -> None:
+        self.running = running
+        self._path = path
+        self._notice = notice
+        self._file = _identity(path)
+
+    def __call__(self) -> None:
+        """End it."""
+        if session.active() is not self.running:
+            return
+        failure = self.running.end()
+        gone = self._file is not None and _identity(self._path) != self._file
+        if failure is not None:
+            lost = self.running.recorder.lost_events
+            _tell(f"the recording has a gap{f' of {lost} events or more' if lost else ''}: {failure}")
+        elif gone and os.path.isdir(os.path.dirname(self._path)):
+            _tell(f"the recording is lost: the program removed {self._path}")
+        if self.running.recorder.refused or gone:
+            _leave_notice(self._notice)
 
 
-def _end_before_hard_exit(running: session.Session) -> None:
+def _identity(path: str) -> tuple[int, int] | None:
+    """What file a path leads to; None if to none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _leave_notice(path: str) -> None:
+    """An empty file that says to `run` that we could not write; the disk being full, there may be room for no more."""
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _tell(line: str) -> None:
+    if sys.__stderr__ is not None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.__stderr__.write(f"asyncio-trace: {line}\n")
+
+
+def _end_before_hard_exit(end: _Ending) -> None:
     """`os._exit` skips `atexit`; what has gathered is written before it, in this process only."""
     hard_exit = os._exit
 
     def _exit(status: int) -> Any:
-        if session.active() is running:
+        if session.active() is end.running:
             os._exit = hard_exit
-            _end(running)
+            end()
         hard_exit(status)
 
     os._exit = _exit

@@ -6,13 +6,15 @@ the loop is about to sleep, or when a good many records have gathered.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
 from itertools import count
 from typing import Any, Protocol
 
-from asyncio_trace.events.records import HEADERS, PACK, Dropped, Ended, Record, ResourceSeen, ThreadSeen
+from asyncio_trace.events.records import HEADERS, PACK, Dropped, Ended, Record, ResourceSeen, ThreadSeen, pack
 
 FLUSH_BYTES = 1 << 19
 """Bytes that gather before they are written even though the loop is busy: some 5,000 to 10,000 events."""
@@ -62,9 +64,16 @@ class Recorder:
         self.lost_events = 0
         self.failure: str | None = None
         """The first failure of ours, in one line; told once at the end."""
+        self.refused = False
+        """The sink has failed; it gets nothing any more."""
         self.next_id: Callable[[], int] = count(1).__next__
+        self._pid = os.getpid()
         self.flushed_ns = 0
+        self.flushed: Callable[[], None] | None = None
+        """Called after each flush."""
         self._lock = threading.RLock()
+        self._writing = threading.RLock()
+        """Held from taking rows and records until they are written: other threads' go behind them. Taken before `_lock`."""
         self.forgetting: list[Callable[[], None]] = []
         """Called when code objects cease to be kept, and with them what addresses of code stand for; they raise nothing."""
         self._strings: dict[str, int] = {}
@@ -180,20 +189,34 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand over what has gathered. A sink that fails costs events, which are counted, and never the program."""
-        if not self.active:
-            self.buffer.clear()
-            return
-        with self._lock:
-            records = bytes(self.buffer)
-            new, self._new = self._new, {"strings": [], "sites": [], "stacks": []}
-            del self.buffer[: len(records)]
-        self.flushed_ns = self.now()
-        try:
-            self.sink.write(new, records)
-        except Exception as error:
-            self.active = False  # the tables have a gap now: nothing after it could be read
-            self.lost_events += count_records(records)
-            self.failed(error)
+        if os.getpid() != self._pid:
+            self.abandon()  # C code forked, and told nobody
+        with self._writing:
+            if not self.active:
+                self._drop_buffer()
+                return
+            with self._lock:
+                records = bytes(self.buffer)
+                new, self._new = self._new, {"strings": [], "sites": [], "stacks": []}
+                del self.buffer[: len(records)]
+            self.flushed_ns = self.now()
+            try:
+                self.sink.write(new, records)
+            except Exception as error:
+                self.refused = True
+                self.active = False  # the tables have a gap now: nothing after it could be read
+                self.lost_events += count_records(records)
+                self.failed(error)
+        if self.flushed is not None:
+            self.flushed()
+
+    def flush_if_free(self) -> None:
+        """`flush`, unless another thread is at it."""
+        if self._writing.acquire(blocking=False):
+            try:
+                self.flush()
+            finally:
+                self._writing.release()
 
     def close(self) -> None:
         """End the trace: write the rest and the closing record. Closing twice does nothing."""
@@ -203,14 +226,29 @@ class Recorder:
             self.add(Ended, self.now())
             self.flush()
             self.active = False
+        self._drop_buffer()
+        if self.refused:
+            self.tell_loss()
         try:
             self.sink.close()
         except Exception as error:
             self.failed(error)
 
+    def tell_loss(self) -> None:
+        """Say in the file how much is not there, if it can take that much by now."""
+        with contextlib.suppress(Exception):
+            self.sink.write({}, pack(Dropped(max(1, self.lost_events))) + pack(Ended(self.now())))
+
     def abandon(self) -> None:
-        """Forget everything without touching the file: after a fork it is the parent's."""
+        """Forget everything without touching the file: after a fork it is the parent's, and so are threads that held locks."""
+        self._lock, self._writing = threading.RLock(), threading.RLock()
         self.active = False
+        self.buffer.clear()
+
+    def _drop_buffer(self) -> None:
+        """What is still recorded after the end is no loss; after a failure it is."""
+        if self.refused:
+            self.lost_events += count_records(bytes(self.buffer))
         self.buffer.clear()
 
     def failed(self, error: BaseException, lost: int = 0) -> None:

@@ -104,7 +104,10 @@ class Tasks:
 
     def note_name(self, task: Any, state: TaskState) -> None:
         """Record the task's name if it is new."""
-        name = task.get_name()
+        try:
+            name = task.get_name()
+        except Exception:  # a subclass has one of its own
+            return
         if name != state.name and type(name) is str:
             state.name = name
             self._recorder.add(TaskNamed, state.id, self._recorder.name(name))
@@ -145,8 +148,8 @@ class Tasks:
     ) -> None:
         recorder = self._recorder
         coro = task.get_coro()
-        name = getattr(coro, "__qualname__", None) or type(coro).__qualname__
-        recorder.add(TaskCreated, state.id, now, loop.id, parent, recorder.string(name), site, flags)
+        name = recorder.string(callback_name(coro))
+        recorder.add(TaskCreated, state.id, now, loop.id, parent, name, site, flags)
         trace_module = sys.modules.get("opentelemetry.trace")
         if trace_module is not None:
             self.record_parent_span(state, trace_module)

@@ -84,6 +84,8 @@ class NativeRecorder(Recorder):
             self.lost_events += dropped
             if error:
                 self.failed(OSError(error, os.strerror(error)))
+                self.refused = True
+                self.tell_loss()
         try:
             self.sink.close()
         except Exception as error:
@@ -91,7 +93,7 @@ class NativeRecorder(Recorder):
 
     def abandon(self) -> None:
         """Forget everything without touching the file: after a fork it is the parent's."""
-        self.active = False
+        super().abandon()
         _native.abandon()
 
 

@@ -64,7 +64,7 @@ class Slow:
 
     def coroutine_name(self, coro: Any) -> int:
         """String of the qualified name of what a task runs."""
-        return self.string(getattr(coro, "__qualname__", None) or type(coro).__qualname__)
+        return self.string(causes.callback_name(coro))
 
     def exception_name(self, kind: type) -> int:
         """String of an exception type's name, with its module unless that is builtins."""

@@ -15,6 +15,7 @@ from asyncio_trace.tracer.jobs import Jobs
 from asyncio_trace.tracer.loop_state import ATTRIBUTE, LoopState
 from asyncio_trace.tracer.python_core import asyncio_loop, foreign_loop, runs
 from asyncio_trace.tracer.python_core.callbacks import StepCallbacks
+from asyncio_trace.tracer.python_core.flusher import Flusher
 from asyncio_trace.tracer.recorder import Recorder
 from asyncio_trace.tracer.tasks import YIELDED, Tasks
 
@@ -34,6 +35,7 @@ class PythonCore:
         """`call_soon` for what is unusual, once `asyncio_methods` was asked for."""
         self.runs = runs.build(recorder, self.tasks, events.Handle._run)
         self.futures.hide_from_repr()
+        self._flusher: Flusher | None = None
 
     def make_parts(self, recorder: Any) -> tuple[Futures, AwaitStacks, Tasks, Jobs]:
         """Futures, stacks, tasks and jobs of this trace."""
@@ -42,6 +44,9 @@ class PythonCore:
 
     def attach(self, loop: AbstractEventLoop, *, foreign: bool) -> LoopState:
         """Begin to follow a loop; tasks that it already has are taken in."""
+        if self._flusher is None:
+            self._flusher = Flusher(self.recorder)
+            self._flusher.start()
         state = LoopState(self.recorder, loop, foreign=foreign)
         setattr(loop, ATTRIBUTE, state)
         for task in tasks_of(loop):
@@ -105,6 +110,8 @@ class PythonCore:
 
     def release(self) -> None:
         """Leave every future as if the core had never been there."""
+        if self._flusher is not None:
+            self._flusher.stop()
         self.futures.release()
 
 

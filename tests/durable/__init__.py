@@ -1,0 +1,1 @@
+"""The recording, whatever happens to the program, the disk or the file."""
