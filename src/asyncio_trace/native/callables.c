@@ -1,0 +1,441 @@
+/* What stands in for methods of a loop class that is not built on `BaseEventLoop`, such as uvloop's: the way of every day.
+ *
+ * Such a loop keeps its queue to itself, so its own method gets, in place of the callback, a callable that records. Whatever is
+ * rare goes to the Python side (foreign_loop.py), which has the same meaning.
+ */
+#include "asyncio_parts.h"
+#include "runs.h"
+
+#include <stddef.h>
+#include <structmember.h>
+
+PyTypeObject *Callable_Type;
+
+/* Of which kind a callable is, and what its cause then means. */
+enum {
+    RUNS_STEP,     /* a task's step: nothing, the task's state has it */
+    RUNS_CALLBACK, /* a callback: what queued it */
+    RUNS_TIMER,    /* a callback at its time: when it is due, and who set it */
+    RUNS_EVENT,    /* a callback for I/O or a signal, which may come many times: the kind only */
+};
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *callback;
+    LoopState *loop;
+    TaskState *task; /* whose step it is, or NULL */
+    int kind;
+    Cause cause;
+    PyObject *weakreflist;
+} Callable;
+
+/* -- running ---------------------------------------------------------------------------------------------------------- */
+
+static PyObject *
+call_step(Callable *self, PyObject *const *args, size_t flagged, PyObject *kwnames)
+{
+    PyObject *task = task_of_step(self->callback);
+    if (task == NULL && PyMethod_Check(self->callback)) {
+        task = PyMethod_GET_SELF(self->callback); /* a task in Python */
+    }
+    if (task == NULL) {
+        return PyObject_Vectorcall(self->callback, args, flagged, kwnames);
+    }
+    Run run;
+    Py_INCREF(task);
+    step_begins(&run, self->loop, self->task);
+    PyObject *result = PyObject_Vectorcall(self->callback, args, flagged, kwnames);
+    step_ends(&run, self->task, task);
+    Py_DECREF(task);
+    return result;
+}
+
+static PyObject *
+callable_vectorcall(PyObject *object, PyObject *const *args, size_t flagged, PyObject *kwnames)
+{
+    Callable *self = (Callable *)object;
+    PyObject *result;
+    Py_INCREF(self); /* cancelling its handle drops it */
+    if (!is_followed(self->loop)) {
+        result = PyObject_Vectorcall(self->callback, args, flagged, kwnames);
+    }
+    else if (self->kind == RUNS_STEP) {
+        result = call_step(self, args, flagged, kwnames);
+    }
+    else {
+        Cause cause = self->cause;
+        if (self->kind != RUNS_CALLBACK) {
+            int64_t at = now();
+            cause.ns = self->kind == RUNS_EVENT || at < cause.ns ? at : cause.ns;
+            cause.id = self->kind == RUNS_EVENT ? 0 : name_of(self->callback);
+        }
+        Run run;
+        callback_begins(&run, self->loop, self->callback, cause);
+        result = PyObject_Vectorcall(self->callback, args, flagged, kwnames);
+        callback_ends(&run);
+    }
+    Py_DECREF(self);
+    return result;
+}
+
+/* -- making ----------------------------------------------------------------------------------------------------------- */
+
+/* One is made for each step: those that are done with are used again. */
+#define MOST_FREE 256
+static Callable *free_ones[MOST_FREE];
+static int free_count;
+
+static PyObject *
+callable_new(PyObject *callback, LoopState *loop, TaskState *task, int kind, const Cause *cause)
+{
+    Callable *self;
+    if (free_count > 0) {
+        self = free_ones[--free_count];
+        _Py_NewReference((PyObject *)self);
+    }
+    else {
+        self = PyObject_GC_New(Callable, Callable_Type);
+        if (self == NULL) {
+            return NULL;
+        }
+        self->vectorcall = callable_vectorcall;
+        self->weakreflist = NULL;
+    }
+    self->callback = Py_NewRef(callback);
+    self->loop = (LoopState *)Py_NewRef((PyObject *)loop);
+    self->task = (TaskState *)Py_XNewRef((PyObject *)task);
+    self->kind = kind;
+    if (cause != NULL) {
+        self->cause = *cause;
+    }
+    PyObject_GC_Track((PyObject *)self);
+    return (PyObject *)self;
+}
+
+/* callable(kind, callback, loop, what): for the Python side. `what` is the task's state, the cause, (due, site) or the cause's kind. */
+PyObject *
+callable_of(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    int kind;
+    PyObject *callback, *loop, *what;
+    TaskState *task = NULL;
+    Cause cause = {.set = 1};
+    if (!PyArg_ParseTuple(args, "iOO!O", &kind, &callback, LoopState_Type, &loop, &what)) {
+        return NULL;
+    }
+    int ok = 1;
+    switch (kind) {
+    case RUNS_STEP:
+        task = (TaskState *)what;
+        ok = Py_IS_TYPE(what, TaskState_Type);
+        break;
+    case RUNS_CALLBACK:
+        ok = PyTuple_Check(what) && PyArg_ParseTuple(what, "LLLL", &cause.ns, &cause.kind, &cause.id, &cause.site);
+        break;
+    case RUNS_TIMER:
+        cause.kind = WAKER_TIMER;
+        ok = PyTuple_Check(what) && PyArg_ParseTuple(what, "LL", &cause.ns, &cause.site);
+        break;
+    default:
+        cause.kind = PyLong_AsLongLong(what);
+        ok = !PyErr_Occurred();
+    }
+    if (!ok) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_TypeError, "this is not what such a callable needs");
+        }
+        return NULL;
+    }
+    return callable_new(callback, (LoopState *)loop, task, kind, &cause);
+}
+
+/* -- the type: to whoever looks, it is the callback ---------------------------------------------------------------------- */
+
+static PyObject *
+callable_getattro(PyObject *self, PyObject *name)
+{
+    return PyObject_GetAttr(((Callable *)self)->callback, name);
+}
+
+static PyObject *
+callable_repr(PyObject *self)
+{
+    return PyObject_Repr(((Callable *)self)->callback);
+}
+
+static PyObject *
+callable_str(PyObject *self)
+{
+    return PyObject_Str(((Callable *)self)->callback);
+}
+
+static int
+callable_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Callable *self = (Callable *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->callback);
+    Py_VISIT(self->loop);
+    return 0;
+}
+
+/* It has no `tp_clear`: like a tuple or a method it can't be made without its parts, so a cycle goes through something else too. */
+static void
+callable_dealloc(PyObject *object)
+{
+    Callable *self = (Callable *)object;
+    PyObject_GC_UnTrack(object);
+    if (self->weakreflist != NULL) {
+        PyObject_ClearWeakRefs(object);
+    }
+    PyObject *callback = self->callback;
+    LoopState *loop = self->loop;
+    TaskState *task = self->task;
+    if (free_count < MOST_FREE) {
+        free_ones[free_count++] = self; /* with its reference to the type */
+    }
+    else {
+        PyTypeObject *type = Py_TYPE(object);
+        PyObject_GC_Del(object);
+        Py_DECREF(type);
+    }
+    Py_DECREF(callback);
+    Py_DECREF(loop);
+    Py_XDECREF(task);
+}
+
+static PyMemberDef members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Callable, vectorcall), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Callable, weakreflist), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_call, PyVectorcall_Call}, {Py_tp_getattro, callable_getattro}, {Py_tp_repr, callable_repr},
+    {Py_tp_str, callable_str}, {Py_tp_traverse, callable_traverse}, {Py_tp_dealloc, callable_dealloc},
+    {Py_tp_members, members}, {0, NULL},
+};
+
+static PyType_Spec spec = {
+    "asyncio_trace.tracer.native_core._native.Callable", sizeof(Callable), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    slots,
+};
+
+int
+callables_init(PyObject *module)
+{
+    Callable_Type = (PyTypeObject *)PyType_FromSpec(&spec);
+    return Callable_Type == NULL ? -1 : PyModule_AddObjectRef(module, "Callable", (PyObject *)Callable_Type);
+}
+
+/* -- methods of the loop ------------------------------------------------------------------------------------------------ */
+
+#define MOST_ARGS 8
+#define ORIGINAL(METHOD) (((Method *)(METHOD))->original)
+#define CAREFUL(METHOD) (((Method *)(METHOD))->careful)
+
+/* Call the loop's own method with `target` in place of the callback at `at`. */
+static PyObject *
+call_with(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames, Py_ssize_t at, PyObject *target)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(flagged), all = count + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
+    PyObject *few[MOST_ARGS], **copy = all <= MOST_ARGS ? few : PyMem_Malloc((size_t)all * sizeof *copy);
+    if (copy == NULL) {
+        return PyErr_NoMemory();
+    }
+    for (Py_ssize_t index = 0; index < all; index++) {
+        copy[index] = args[index];
+    }
+    copy[at] = target;
+    PyObject *result = PyObject_Vectorcall(ORIGINAL(method), copy, (size_t)count, kwnames);
+    if (copy != few) {
+        PyMem_Free(copy);
+    }
+    return result;
+}
+
+/* Whether a callback is to be followed: it can be called, and is none of ours yet. */
+static inline int
+is_new(PyObject *callback)
+{
+    return !Py_IS_TYPE(callback, Callable_Type) && PyCallable_Check(callback);
+}
+
+/* `call_soon`, `call_soon_threadsafe` */
+static PyObject *
+call_soon(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(flagged);
+    if (count < 2) {
+        return PyObject_Vectorcall(count < 1 ? ORIGINAL(method) : CAREFUL(method), args, flagged, kwnames);
+    }
+    PyObject *callback = args[1];
+    LoopState *loop = loop_state(args[0]);
+    if (loop == NULL || !is_new(callback)) {
+        return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
+    }
+    TaskState *task;
+    Cause cause;
+    if (classify(loop, callback, args + 2, count - 2, &task, &cause)) {
+        Py_RETURN_NONE;
+    }
+    PyObject *target = task != NULL ? callable_new(callback, loop, task, RUNS_STEP, NULL)
+                                    : callable_new(callback, loop, NULL, RUNS_CALLBACK, &cause);
+    if (target == NULL) {
+        return NULL;
+    }
+    PyObject *handle = call_with(method, args, flagged, kwnames, 1, target);
+    Py_DECREF(target);
+    return handle;
+}
+
+static PyObject *
+call_timer(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames, int is_absolute)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(flagged);
+    if (count < 1) {
+        return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
+    }
+    LoopState *loop = loop_state(args[0]);
+    if (loop == NULL || (count > 2 && !is_new(args[2]))) {
+        return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
+    }
+    if (count < 3 || !(PyFloat_CheckExact(args[1]) || PyLong_CheckExact(args[1]))) {
+        return PyObject_Vectorcall(CAREFUL(method), args, flagged, kwnames);
+    }
+    double ahead = PyFloat_AsDouble(args[1]);
+    if (is_absolute) {
+        PyObject *time = PyObject_CallMethodNoArgs(args[0], names.time);
+        ahead -= time == NULL ? 0 : PyFloat_AsDouble(time);
+        Py_XDECREF(time);
+    }
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        return PyObject_Vectorcall(CAREFUL(method), args, flagged, kwnames);
+    }
+    ahead *= 1e9;
+    Cause cause = {.ns = now(), .kind = WAKER_TIMER, .set = 1};
+    if (ahead > 0) {
+        cause.ns += ahead < 4e18 ? (int64_t)ahead : (int64_t)4e18;
+    }
+    int64_t site = site_find(frame_current(), loop->running);
+    cause.site = site < 0 ? 0 : site;
+    PyObject *target = callable_new(args[2], loop, NULL, RUNS_TIMER, &cause);
+    if (target == NULL) {
+        return NULL;
+    }
+    PyObject *handle = call_with(method, args, flagged, kwnames, 2, target);
+    Py_DECREF(target);
+    return handle;
+}
+
+static PyObject *
+call_later(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames)
+{
+    return call_timer(method, args, flagged, kwnames, 0);
+}
+
+static PyObject *
+call_at(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames)
+{
+    return call_timer(method, args, flagged, kwnames, 1);
+}
+
+static PyObject *
+create_future(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames)
+{
+    LoopState *loop = PyVectorcall_NARGS(flagged) == 1 && kwnames == NULL ? loop_state(args[0]) : NULL;
+    if (loop == NULL) {
+        return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
+    }
+    Py_INCREF(loop);
+    loop->making = 1;
+    PyObject *future = PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
+    loop->making = 0;
+    if (future != NULL && is_followed(loop) && table_get(core.futures, future) == NULL) {
+        future_made(loop, future);
+    }
+    Py_DECREF(loop);
+    return future;
+}
+
+/* Whether a task is made in asyncio's own way: no factory, not eager. */
+static int
+makes_plainly(PyObject *loop, PyObject *kwnames)
+{
+    for (Py_ssize_t index = 0; kwnames != NULL && index < PyTuple_GET_SIZE(kwnames); index++) {
+        PyObject *word = PyTuple_GET_ITEM(kwnames, index);
+        if (word != names.context && PyUnicode_CompareWithASCIIString(word, "name") != 0
+            && PyUnicode_CompareWithASCIIString(word, "context") != 0) {
+            return 0;
+        }
+    }
+    PyObject *factory = PyObject_CallMethodNoArgs(loop, names.get_task_factory);
+    if (factory == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    Py_DECREF(factory);
+    return factory == Py_None;
+}
+
+static PyObject *
+create_task(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(flagged);
+    LoopState *loop = count < 1 ? NULL : loop_state(args[0]);
+    if (loop == NULL) {
+        return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
+    }
+    if (count != 2 || !makes_plainly(args[0], kwnames)) {
+        return PyObject_Vectorcall(CAREFUL(method), args, flagged, kwnames);
+    }
+    Py_INCREF(loop);
+    loop->making = 1;
+    PyObject *task = PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
+    loop->making = 0;
+    Py_DECREF(loop);
+    return task;
+}
+
+static PyObject *
+get_debug(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames)
+{
+    LoopState *loop = PyVectorcall_NARGS(flagged) == 1 && kwnames == NULL ? loop_state_if_any(args[0]) : NULL;
+    if (loop != NULL && !loop->making && !asked_for_debug(loop, args[0])) {
+        return PyObject_Vectorcall(CAREFUL(method), args, flagged, kwnames);
+    }
+    return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
+}
+
+static PyObject *
+is_running(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames)
+{
+    LoopState *loop = PyVectorcall_NARGS(flagged) == 1 && kwnames == NULL ? loop_state_if_any(args[0]) : NULL;
+    if (loop != NULL && loop->nascent != NULL) {
+        return PyObject_Vectorcall(CAREFUL(method), args, flagged, kwnames);
+    }
+    return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
+}
+
+static const struct {
+    const char *name;
+    vectorcallfunc call;
+} methods[] = {
+    {"call_soon", call_soon},         {"call_soon_threadsafe", call_soon}, {"call_later", call_later}, {"call_at", call_at},
+    {"create_future", create_future}, {"create_task", create_task},        {"get_debug", get_debug},   {"is_running", is_running},
+};
+
+/* What stands in for a method of a foreign loop class; new reference; None if it has no quick way. */
+PyObject *
+foreign_method(const char *name, PyObject *original, PyObject *careful)
+{
+    for (size_t index = 0; index < sizeof methods / sizeof *methods; index++) {
+        if (strcmp(methods[index].name, name) == 0) {
+            return foreign_method_new(methods[index].call, original, careful);
+        }
+    }
+    Py_RETURN_NONE;
+}
