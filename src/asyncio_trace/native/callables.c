@@ -6,62 +6,67 @@
 #include "asyncio_parts.h"
 #include "runs.h"
 
-#include <stddef.h>
-#include <structmember.h>
+#include <internal/pycore_gc.h>
 
 PyTypeObject *Callable_Type;
+static PyTypeObject *Step_Type;
 
-/* Of which kind a callable is, and what its cause then means. */
+/* What the Python side makes callables of, and what they need; see `callable_of`. */
 enum {
-    RUNS_STEP,     /* a task's step: nothing, the task's state has it */
+    RUNS_STEP,     /* a task's step: the task's state */
     RUNS_CALLBACK, /* a callback: what queued it */
     RUNS_TIMER,    /* a callback at its time: when it is due, and who set it */
-    RUNS_EVENT,    /* a callback for I/O or a signal, which may come many times: the kind only */
+    RUNS_EVENT,    /* a callback for I/O or a signal, which may come many times: the kind of its cause */
 };
+
+/* Both begin alike. They are called with a tuple, since that is what uvloop has at hand; and there are as many steps as there are
+ * tasks that are ready, so they are kept small.
+ */
+typedef struct {
+    PyObject_HEAD
+    PyObject *callback;
+    LoopState *loop;
+    int kind;
+    Cause cause;
+} Callable;
 
 typedef struct {
     PyObject_HEAD
-    vectorcallfunc vectorcall;
-    PyObject *callback;
+    PyObject *callback; /* holds the task */
     LoopState *loop;
-    TaskState *task; /* whose step it is, or NULL */
-    int kind;
-    Cause cause;
-    PyObject *weakreflist;
-} Callable;
+    TaskState *state;
+    PyObject *task;
+} Step;
 
 /* -- running ---------------------------------------------------------------------------------------------------------- */
 
 static PyObject *
-call_step(Callable *self, PyObject *const *args, size_t flagged, PyObject *kwnames)
+step_call(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    PyObject *task = task_of_step(self->callback);
-    if (task == NULL && PyMethod_Check(self->callback)) {
-        task = PyMethod_GET_SELF(self->callback); /* a task in Python */
+    Step *self = (Step *)object;
+    PyObject *result;
+    Py_INCREF(self); /* cancelling its handle drops it */
+    if (!is_followed(self->loop)) {
+        result = PyObject_Call(self->callback, args, kwargs);
     }
-    if (task == NULL) {
-        return PyObject_Vectorcall(self->callback, args, flagged, kwnames);
+    else {
+        Run run;
+        step_begins(&run, self->loop, self->state, self->task);
+        result = PyObject_Call(self->callback, args, kwargs);
+        step_ends(&run, self->state, self->task);
     }
-    Run run;
-    Py_INCREF(task);
-    step_begins(&run, self->loop, self->task);
-    PyObject *result = PyObject_Vectorcall(self->callback, args, flagged, kwnames);
-    step_ends(&run, self->task, task);
-    Py_DECREF(task);
+    Py_DECREF(self);
     return result;
 }
 
 static PyObject *
-callable_vectorcall(PyObject *object, PyObject *const *args, size_t flagged, PyObject *kwnames)
+callable_call(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     Callable *self = (Callable *)object;
     PyObject *result;
     Py_INCREF(self); /* cancelling its handle drops it */
     if (!is_followed(self->loop)) {
-        result = PyObject_Vectorcall(self->callback, args, flagged, kwnames);
-    }
-    else if (self->kind == RUNS_STEP) {
-        result = call_step(self, args, flagged, kwnames);
+        result = PyObject_Call(self->callback, args, kwargs);
     }
     else {
         Cause cause = self->cause;
@@ -72,7 +77,7 @@ callable_vectorcall(PyObject *object, PyObject *const *args, size_t flagged, PyO
         }
         Run run;
         callback_begins(&run, self->loop, self->callback, cause);
-        result = PyObject_Vectorcall(self->callback, args, flagged, kwnames);
+        result = PyObject_Call(self->callback, args, kwargs);
         callback_ends(&run);
     }
     Py_DECREF(self);
@@ -81,36 +86,85 @@ callable_vectorcall(PyObject *object, PyObject *const *args, size_t flagged, PyO
 
 /* -- making ----------------------------------------------------------------------------------------------------------- */
 
-/* One is made for each step: those that are done with are used again. */
+/* One is made for each run: those that are done with are used again. The collector knows them, since they may be part of a cycle,
+ * but does not count them: it comes when it would come without us.
+ */
 #define MOST_FREE 256
-static Callable *free_ones[MOST_FREE];
-static int free_count;
+typedef struct {
+    PyObject *ones[MOST_FREE];
+    int count;
+} Free;
+
+static Free free_steps, free_callables;
+
+static inline PyObject *
+take(Free *free, PyTypeObject *type)
+{
+    if (free->count > 0) {
+        PyObject *self = free->ones[--free->count];
+        _Py_NewReference(self);
+        return self;
+    }
+    char *memory = PyObject_Malloc(sizeof(PyGC_Head) + (size_t)type->tp_basicsize);
+    if (memory == NULL) {
+        return PyErr_NoMemory();
+    }
+    memset(memory, 0, sizeof(PyGC_Head));
+    return PyObject_Init((PyObject *)(memory + sizeof(PyGC_Head)), type);
+}
+
+static inline void
+give_back(Free *free, PyObject *self)
+{
+    if (free->count < MOST_FREE) {
+        free->ones[free->count++] = self; /* with its reference to the type */
+        return;
+    }
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_Free((char *)self - sizeof(PyGC_Head));
+    Py_DECREF(type);
+}
 
 static PyObject *
-callable_new(PyObject *callback, LoopState *loop, TaskState *task, int kind, const Cause *cause)
+step_new(PyObject *callback, LoopState *loop, TaskState *state, PyObject *task)
 {
-    Callable *self;
-    if (free_count > 0) {
-        self = free_ones[--free_count];
-        _Py_NewReference((PyObject *)self);
-    }
-    else {
-        self = PyObject_GC_New(Callable, Callable_Type);
-        if (self == NULL) {
-            return NULL;
+    Step *self = (Step *)take(&free_steps, Step_Type);
+    if (self != NULL) {
+        self->callback = Py_NewRef(callback);
+        self->loop = (LoopState *)Py_NewRef((PyObject *)loop);
+        self->state = (TaskState *)Py_NewRef((PyObject *)state);
+        self->task = task;
+        if (Py_IS_TYPE(callback, core.step_type)) {
+            PyObject_GC_UnTrack(callback); /* we stand for it, see `step_traverse` */
         }
-        self->vectorcall = callable_vectorcall;
-        self->weakreflist = NULL;
+        PyObject_GC_Track((PyObject *)self);
     }
-    self->callback = Py_NewRef(callback);
-    self->loop = (LoopState *)Py_NewRef((PyObject *)loop);
-    self->task = (TaskState *)Py_XNewRef((PyObject *)task);
-    self->kind = kind;
-    if (cause != NULL) {
-        self->cause = *cause;
-    }
-    PyObject_GC_Track((PyObject *)self);
     return (PyObject *)self;
+}
+
+static PyObject *
+callable_new(PyObject *callback, LoopState *loop, int kind, const Cause *cause)
+{
+    Callable *self = (Callable *)take(&free_callables, Callable_Type);
+    if (self != NULL) {
+        self->callback = Py_NewRef(callback);
+        self->loop = (LoopState *)Py_NewRef((PyObject *)loop);
+        self->kind = kind;
+        self->cause = *cause;
+        PyObject_GC_Track((PyObject *)self);
+    }
+    return (PyObject *)self;
+}
+
+/* The task whose step or wake-up a callback is; borrowed. */
+static PyObject *
+any_task_of_step(PyObject *callback)
+{
+    PyObject *task = task_of_step(callback);
+    if (task == NULL && PyMethod_Check(callback)) {
+        task = PyMethod_GET_SELF(callback); /* a task in Python */
+    }
+    return task;
 }
 
 /* callable(kind, callback, loop, what): for the Python side. `what` is the task's state, the cause, (due, site) or the cause's kind. */
@@ -118,8 +172,7 @@ PyObject *
 callable_of(PyObject *Py_UNUSED(module), PyObject *args)
 {
     int kind;
-    PyObject *callback, *loop, *what;
-    TaskState *task = NULL;
+    PyObject *callback, *loop, *what, *task;
     Cause cause = {.set = 1};
     if (!PyArg_ParseTuple(args, "iOO!O", &kind, &callback, LoopState_Type, &loop, &what)) {
         return NULL;
@@ -127,8 +180,10 @@ callable_of(PyObject *Py_UNUSED(module), PyObject *args)
     int ok = 1;
     switch (kind) {
     case RUNS_STEP:
-        task = (TaskState *)what;
-        ok = Py_IS_TYPE(what, TaskState_Type);
+        if (Py_IS_TYPE(what, TaskState_Type) && (task = any_task_of_step(callback)) != NULL) {
+            return step_new(callback, (LoopState *)loop, (TaskState *)what, task);
+        }
+        ok = 0;
         break;
     case RUNS_CALLBACK:
         ok = PyTuple_Check(what) && PyArg_ParseTuple(what, "LLLL", &cause.ns, &cause.kind, &cause.id, &cause.site);
@@ -147,7 +202,7 @@ callable_of(PyObject *Py_UNUSED(module), PyObject *args)
         }
         return NULL;
     }
-    return callable_new(callback, (LoopState *)loop, task, kind, &cause);
+    return callable_new(callback, (LoopState *)loop, kind, &cause);
 }
 
 /* -- the type: to whoever looks, it is the callback ---------------------------------------------------------------------- */
@@ -174,60 +229,80 @@ static int
 callable_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Callable *self = (Callable *)object;
-    Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->callback);
     Py_VISIT(self->loop);
     return 0;
 }
 
-/* It has no `tp_clear`: like a tuple or a method it can't be made without its parts, so a cycle goes through something else too. */
+/* There may be as many steps as tasks, and each would make two things to go over for the collector where there was one. So the
+ * callable takes the place of asyncio's own wrapper, as long as nobody else has that: what it refers to is visited from here.
+ */
+static int
+step_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Step *self = (Step *)object;
+    Py_VISIT(self->loop);
+    if (Py_REFCNT(self->callback) == 1 && Py_IS_TYPE(self->callback, core.step_type)
+        && !PyObject_GC_IsTracked(self->callback)) {
+        return Py_TYPE(self->callback)->tp_traverse(self->callback, visit, arg);
+    }
+    Py_VISIT(self->callback);
+    return 0;
+}
+
+/* They have no `tp_clear`: like a tuple, they can't be made without their parts, so a cycle goes through something else too. */
 static void
 callable_dealloc(PyObject *object)
 {
     Callable *self = (Callable *)object;
     PyObject_GC_UnTrack(object);
-    if (self->weakreflist != NULL) {
-        PyObject_ClearWeakRefs(object);
-    }
     PyObject *callback = self->callback;
     LoopState *loop = self->loop;
-    TaskState *task = self->task;
-    if (free_count < MOST_FREE) {
-        free_ones[free_count++] = self; /* with its reference to the type */
-    }
-    else {
-        PyTypeObject *type = Py_TYPE(object);
-        PyObject_GC_Del(object);
-        Py_DECREF(type);
-    }
+    give_back(&free_callables, object);
     Py_DECREF(callback);
     Py_DECREF(loop);
-    Py_XDECREF(task);
 }
 
-static PyMemberDef members[] = {
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Callable, vectorcall), READONLY, NULL},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(Callable, weakreflist), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
+static void
+step_dealloc(PyObject *object)
+{
+    Step *self = (Step *)object;
+    PyObject_GC_UnTrack(object);
+    PyObject *callback = self->callback;
+    LoopState *loop = self->loop;
+    TaskState *state = self->state;
+    if (Py_REFCNT(callback) > 1 && Py_IS_TYPE(callback, core.step_type) && !PyObject_GC_IsTracked(callback)) {
+        PyObject_GC_Track(callback); /* it outlives us */
+    }
+    give_back(&free_steps, object);
+    Py_DECREF(callback);
+    Py_DECREF(loop);
+    Py_DECREF(state);
+}
 
 static PyType_Slot slots[] = {
-    {Py_tp_call, PyVectorcall_Call}, {Py_tp_getattro, callable_getattro}, {Py_tp_repr, callable_repr},
-    {Py_tp_str, callable_str}, {Py_tp_traverse, callable_traverse}, {Py_tp_dealloc, callable_dealloc},
-    {Py_tp_members, members}, {0, NULL},
+    {Py_tp_call, callable_call}, {Py_tp_getattro, callable_getattro}, {Py_tp_repr, callable_repr}, {Py_tp_str, callable_str},
+    {Py_tp_traverse, callable_traverse}, {Py_tp_dealloc, callable_dealloc}, {0, NULL},
 };
 
-static PyType_Spec spec = {
-    "asyncio_trace.tracer.native_core._native.Callable", sizeof(Callable), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    slots,
+static PyType_Slot step_slots[] = {
+    {Py_tp_call, step_call}, {Py_tp_getattro, callable_getattro}, {Py_tp_repr, callable_repr}, {Py_tp_str, callable_str},
+    {Py_tp_traverse, step_traverse}, {Py_tp_dealloc, step_dealloc}, {0, NULL},
 };
+
+#define FLAGS Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION
+static PyType_Spec spec = {"asyncio_trace.tracer.native_core._native.Callable", sizeof(Callable), 0, FLAGS, slots};
+static PyType_Spec step_spec = {"asyncio_trace.tracer.native_core._native.Step", sizeof(Step), 0, FLAGS, step_slots};
 
 int
 callables_init(PyObject *module)
 {
     Callable_Type = (PyTypeObject *)PyType_FromSpec(&spec);
-    return Callable_Type == NULL ? -1 : PyModule_AddObjectRef(module, "Callable", (PyObject *)Callable_Type);
+    Step_Type = (PyTypeObject *)PyType_FromSpec(&step_spec);
+    if (Callable_Type == NULL || Step_Type == NULL || PyModule_AddObjectRef(module, "Callable", (PyObject *)Callable_Type) < 0) {
+        return -1;
+    }
+    return PyModule_AddObjectRef(module, "Step", (PyObject *)Step_Type);
 }
 
 /* -- methods of the loop ------------------------------------------------------------------------------------------------ */
@@ -260,7 +335,7 @@ call_with(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwn
 static inline int
 is_new(PyObject *callback)
 {
-    return !Py_IS_TYPE(callback, Callable_Type) && PyCallable_Check(callback);
+    return !Py_IS_TYPE(callback, Step_Type) && !Py_IS_TYPE(callback, Callable_Type) && PyCallable_Check(callback);
 }
 
 /* `call_soon`, `call_soon_threadsafe` */
@@ -276,13 +351,24 @@ call_soon(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwn
     if (loop == NULL || !is_new(callback)) {
         return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
     }
-    TaskState *task;
-    Cause cause;
-    if (classify(loop, callback, args + 2, count - 2, &task, &cause)) {
-        Py_RETURN_NONE;
+    PyObject *target, *task = NULL;
+    if (Py_IS_TYPE(callback, core.step_type) && (task = task_of_step(callback)) != NULL && task == loop->stepping
+        && loop->current == loop->stepping_state && loop->current != NULL) {
+        target = step_new(callback, loop, loop->current, task); /* a task yields: the commonest of all, told without looking it up */
     }
-    PyObject *target = task != NULL ? callable_new(callback, loop, task, RUNS_STEP, NULL)
-                                    : callable_new(callback, loop, NULL, RUNS_CALLBACK, &cause);
+    else {
+        TaskState *state;
+        Cause cause;
+        if (classify(loop, callback, args + 2, count - 2, &state, &cause)) {
+            Py_RETURN_NONE;
+        }
+        if (state != NULL && (task != NULL || (task = any_task_of_step(callback)) != NULL)) {
+            target = step_new(callback, loop, state, task);
+        }
+        else {
+            target = callable_new(callback, loop, RUNS_CALLBACK, &cause);
+        }
+    }
     if (target == NULL) {
         return NULL;
     }
@@ -322,7 +408,7 @@ call_timer(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kw
     }
     int64_t site = site_find(frame_current(), loop->running);
     cause.site = site < 0 ? 0 : site;
-    PyObject *target = callable_new(args[2], loop, NULL, RUNS_TIMER, &cause);
+    PyObject *target = callable_new(args[2], loop, RUNS_TIMER, &cause);
     if (target == NULL) {
         return NULL;
     }

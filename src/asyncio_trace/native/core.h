@@ -44,6 +44,8 @@ typedef struct {
     TaskState *current; /* or NULL */
     Cause cause;
     PyObject *callback; /* or NULL */
+    PyObject *stepping;        /* the task whose step is running; not held: the run does */
+    TaskState *stepping_state; /* its state; not held */
     int64_t step_start, run_end, select_end;
     Cause step_wake;
     uintptr_t resolved;

@@ -111,7 +111,7 @@ run_step(PyObject *handle, LoopState *loop, TaskState *state, PyObject *task)
     Run run;
     int entered, status = 0;
     Py_INCREF(task);
-    step_begins(&run, loop, state);
+    step_begins(&run, loop, state, task);
     PyObject *result = call_in(SLOT(handle, at_context), SLOT(handle, at_callback), SLOT(handle, at_args), &entered);
     if (result == NULL) {
         status = deal_with_error(handle, entered);

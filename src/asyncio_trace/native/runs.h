@@ -9,6 +9,8 @@
 typedef struct {
     LoopState *loop; /* held */
     TaskState *outer; /* what the run interrupts; held */
+    PyObject *outer_stepping;
+    TaskState *outer_stepping_state;
     Frame *running;
     Cause cause;
     int64_t start;
@@ -43,9 +45,13 @@ run_begins(Run *run, LoopState *loop, TaskState *current)
 }
 
 static inline void
-step_begins(Run *run, LoopState *loop, TaskState *state)
+step_begins(Run *run, LoopState *loop, TaskState *state, PyObject *task)
 {
     run_begins(run, loop, (TaskState *)Py_NewRef((PyObject *)state));
+    run->outer_stepping = loop->stepping;
+    run->outer_stepping_state = loop->stepping_state;
+    loop->stepping = task;
+    loop->stepping_state = state;
     run->cause = state->wake;
     if (!run->cause.set) {
         run->cause = (Cause){.set = 1};
@@ -64,6 +70,8 @@ step_ends(Run *run, TaskState *state, PyObject *task)
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     loop->running = run->running;
+    loop->stepping = run->outer_stepping;
+    loop->stepping_state = run->outer_stepping_state;
     if (is_followed(loop)) {
         end_eager(loop);
         int64_t end = now();

@@ -144,6 +144,7 @@ task_state_keep(TaskState *state, PyObject *task)
         if (state->reference == NULL) {
             return -1;
         }
+        PyObject_GC_UnTrack(state->reference); /* it leads nowhere: the collector need not go over one for each task */
     }
     return 0;
 }

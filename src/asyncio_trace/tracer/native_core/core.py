@@ -51,7 +51,7 @@ class NativeCore(PythonCore):
     def make_wrapped(self) -> SimpleNamespace:
         """The callables that a foreign loop gets in place of callbacks; their common type is `Wrapped`."""
         makers = {name: partial(_native.callable, kind) for kind, name in enumerate(("Step", "Callback", "Timer", "Event"))}
-        return SimpleNamespace(Wrapped=_native.Callable, **makers)
+        return SimpleNamespace(Wrapped=(_native.Step, _native.Callable), **makers)
 
     def attach(self, loop: AbstractEventLoop, *, foreign: bool) -> LoopState:
         """Begin to follow a loop; tasks that it already has are taken in."""
