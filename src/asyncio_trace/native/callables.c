@@ -167,7 +167,7 @@ any_task_of_step(PyObject *callback)
     return task;
 }
 
-/* callable(kind, callback, loop, what): for the Python side. `what` is the task's state, the cause, (due, site) or the cause's kind. */
+/* new_callable(kind, callback, loop, what): for the Python side. `what` is the task's state, the cause, (due, site) or the cause's kind. */
 PyObject *
 callable_of(PyObject *Py_UNUSED(module), PyObject *args)
 {

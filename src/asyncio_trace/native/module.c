@@ -331,7 +331,7 @@ new_foreign_method(PyObject *Py_UNUSED(module), PyObject *args)
 static PyMethodDef methods[] = {
     {"method", method, METH_VARARGS, NULL},
     {"foreign_method", new_foreign_method, METH_VARARGS, NULL},
-    {"callable", callable_of, METH_VARARGS, NULL},
+    {"new_callable", callable_of, METH_VARARGS, NULL},
     {"new_sentinel", new_sentinel, METH_VARARGS, NULL},
     {"set_up", set_up, METH_O, NULL},
     {"begin", begin_trace, METH_VARARGS, NULL},

@@ -192,7 +192,7 @@ name_of(PyObject *callback)
     if (PyFunction_Check(function)) {
         return string_of(((PyFunctionObject *)function)->func_qualname);
     }
-    if (PyCFunction_CheckExact(callback) && PyCFunction_GET_SELF(callback) != NULL) {
+    if (PyCFunction_Check(callback) && PyCFunction_GET_SELF(callback) != NULL) {
         /* a method of a type in C: the same name for each object of that type */
         PyObject *type = (PyObject *)Py_TYPE(PyCFunction_GET_SELF(callback));
         int64_t method = (int64_t)(uintptr_t)((PyCFunctionObject *)callback)->m_ml;

@@ -50,7 +50,7 @@ class NativeCore(PythonCore):
 
     def make_wrapped(self) -> SimpleNamespace:
         """The callables that a foreign loop gets in place of callbacks; their common type is `Wrapped`."""
-        makers = {name: partial(_native.callable, kind) for kind, name in enumerate(("Step", "Callback", "Timer", "Event"))}
+        makers = {name: partial(_native.new_callable, kind) for kind, name in enumerate(("Step", "Callback", "Timer", "Event"))}
         return SimpleNamespace(Wrapped=(_native.Step, _native.Callable), **makers)
 
     def attach(self, loop: AbstractEventLoop, *, foreign: bool) -> LoopState:
