@@ -343,8 +343,8 @@ static PyObject *
 call_soon(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames)
 {
     Py_ssize_t count = PyVectorcall_NARGS(flagged);
-    if (count < 2) {
-        return PyObject_Vectorcall(count < 1 ? ORIGINAL(method) : CAREFUL(method), args, flagged, kwnames);
+    if (count < 2) { /* the callback is given by name, or forgotten */
+        return PyObject_Vectorcall(count < 1 || kwnames == NULL ? ORIGINAL(method) : CAREFUL(method), args, flagged, kwnames);
     }
     PyObject *callback = args[1];
     LoopState *loop = loop_state(args[0]);
@@ -381,14 +381,11 @@ static PyObject *
 call_timer(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames, int is_absolute)
 {
     Py_ssize_t count = PyVectorcall_NARGS(flagged);
-    if (count < 1) {
-        return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
-    }
-    LoopState *loop = loop_state(args[0]);
+    LoopState *loop = count < 1 || (count < 3 && kwnames == NULL) ? NULL : loop_state(args[0]);
     if (loop == NULL || (count > 2 && !is_new(args[2]))) {
         return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
     }
-    if (count < 3 || !(PyFloat_CheckExact(args[1]) || PyLong_CheckExact(args[1]))) {
+    if (count < 3) {
         return PyObject_Vectorcall(CAREFUL(method), args, flagged, kwnames);
     }
     double ahead = PyFloat_AsDouble(args[1]);
@@ -398,8 +395,8 @@ call_timer(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kw
         Py_XDECREF(time);
     }
     if (PyErr_Occurred()) {
-        PyErr_Clear();
-        return PyObject_Vectorcall(CAREFUL(method), args, flagged, kwnames);
+        PyErr_Clear(); /* it is no number: let the loop say so */
+        return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
     }
     ahead *= 1e9;
     Cause cause = {.ns = now(), .kind = WAKER_TIMER, .set = 1};
@@ -471,7 +468,7 @@ static PyObject *
 create_task(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames)
 {
     Py_ssize_t count = PyVectorcall_NARGS(flagged);
-    LoopState *loop = count < 1 ? NULL : loop_state(args[0]);
+    LoopState *loop = count < 1 || (count < 2 && kwnames == NULL) ? NULL : loop_state(args[0]);
     if (loop == NULL) {
         return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
     }
