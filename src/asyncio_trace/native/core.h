@@ -47,6 +47,8 @@ typedef struct {
     TaskState *current; /* or NULL */
     Cause cause;
     PyObject *callback; /* or NULL */
+    PyObject *stepping;        /* the task whose step is running; not held: the run does */
+    TaskState *stepping_state; /* its state; not held */
     int64_t step_start, run_end, select_end;
     Cause step_wake;
     uintptr_t resolved;
@@ -59,7 +61,7 @@ typedef struct {
     PyObject *fresh;   /* list */
     PyObject *signals; /* dict */
     EagerFrame *newborn;  /* an eager task that is being made, on the stack of who makes it; or NULL */
-    EagerFrame *stepping; /* the innermost such that has begun its first step, or NULL */
+    EagerFrame *eager_step; /* the innermost such that has begun its first step, or NULL */
     Frame *running;    /* the frame that runs the current handle: walks end there; NULL between handles */
     int64_t trace;     /* which trace it belongs to */
     PyObject *weakreflist;
@@ -123,14 +125,23 @@ extern Core core;
 #define NAMES(X) \
     X(_asyncio_trace) X(_ready) X(_closed) X(_debug) X(_fut_waiter) X(_coro) X(_state) X(_exception) X(__self__) X(cancelling) \
     X(get_name) X(_call_soon) X(append) X(context) X(_task_factory) X(loop) X(eager_start) X(_scheduled) X(__qualname__) \
-    X(time) X(get_debug) X(current_task) X(task) X(_loop) X(call_exception_handler) X(failed) X(_protocol) X(_thread_id) X(Task) X(run)
+    X(time) X(get_debug) X(current_task) X(task) X(get_task_factory) X(_loop) X(call_exception_handler) X(failed) X(_protocol) \
+    X(_thread_id) X(Task) X(run)
 #define DECLARE(NAME) PyObject *NAME;
 typedef struct { NAMES(DECLARE) } Names;
 extern Names names;
 
 /* methods.c */
 typedef PyObject *(*Implementation)(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    Implementation run;
+    PyObject *original;
+    PyObject *careful; /* of a foreign loop's: the Python side's stand-in, for what is rare */
+} Method;
 PyObject *method_new(Implementation run, PyObject *original);
+PyObject *foreign_method_new(vectorcallfunc call, PyObject *original, PyObject *careful);
 int methods_init(PyObject *module);
 
 /* state.c */
@@ -211,10 +222,18 @@ PyObject *handle_new(PyObject *callback, PyObject *const *args, Py_ssize_t count
 PyObject *timer_handle_new(PyObject *when, PyObject *callback, PyObject *const *args, Py_ssize_t count, PyObject *loop,
                            PyObject *context, LoopState *state, int64_t due, int64_t site);
 
-/* loop.c, callables.c */
+/* loop.c */
 PyObject *loop_method(const char *name, PyObject *original);
-int callables_init(PyObject *module);
 LoopState *loop_state(PyObject *loop); /* borrowed; NULL if it is not followed */
+LoopState *loop_state_if_any(PyObject *loop); /* the same, but a loop that is not followed yet is left so */
+int classify(LoopState *loop, PyObject *callback, PyObject *const *args, Py_ssize_t count, TaskState **state, Cause *cause);
+void future_made(LoopState *loop, PyObject *future);
+int asked_for_debug(LoopState *loop, PyObject *self);
+
+/* callables.c */
+int callables_init(PyObject *module);
+PyObject *foreign_method(const char *name, PyObject *original, PyObject *careful);
+PyObject *callable_of(PyObject *module, PyObject *args);
 
 /* What a weak reference leads to, to compare with only; NULL or None if it is gone. */
 static inline PyObject *

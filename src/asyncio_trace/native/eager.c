@@ -72,7 +72,7 @@ eager_asked(LoopState *loop)
     if (step != NULL && step->state == NULL) {
         loop->newborn = NULL;
         loop->making = 0; /* the first step may make futures and tasks in any way */
-        loop->stepping = step;
+        loop->eager_step = step;
         begin_step(loop, step);
     }
 }
@@ -81,7 +81,7 @@ eager_asked(LoopState *loop)
 void
 eager_end_all(LoopState *loop)
 {
-    for (EagerFrame *step = loop->stepping; step != NULL; step = step->outer) {
+    for (EagerFrame *step = loop->eager_step; step != NULL; step = step->outer) {
         end_step(loop, step);
     }
 }
@@ -101,7 +101,7 @@ eager_new(PyObject *self, LoopState *loop, PyObject *coro, PyObject *const *valu
     }
     PyObject *task = good ? core.task_type->tp_new(core.task_type, nothing, NULL) : NULL;
     if (task != NULL) {
-        EagerFrame step = {.outer = loop->stepping, .task = task};
+        EagerFrame step = {.outer = loop->eager_step, .task = task};
         EagerFrame *newborn = loop->newborn;
         int making = loop->making;
         Py_INCREF(loop);
@@ -112,7 +112,7 @@ eager_new(PyObject *self, LoopState *loop, PyObject *coro, PyObject *const *valu
             Py_XDECREF(ask_slow("end_eager_inside", (PyObject *)loop, (PyObject *)step.state, NULL));
         }
         end_step(loop, &step);
-        loop->stepping = step.outer;
+        loop->eager_step = step.outer;
         loop->newborn = newborn;
         loop->making = making;
         Py_DECREF(loop);

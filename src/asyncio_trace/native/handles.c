@@ -2,6 +2,7 @@
  * asked of a handle (`repr`, `cancelled()`, `_callback`) is answered by asyncio.
  */
 #include "asyncio_parts.h"
+#include "runs.h"
 
 #include <structmember.h>
 
@@ -104,114 +105,38 @@ deal_with_error(PyObject *handle, int entered)
     return done == NULL ? -1 : 0;
 }
 
-static void
-end_eager(LoopState *loop)
-{
-    if (PyList_GET_SIZE(loop->eager) > 0) {
-        Py_XDECREF(ask_slow("end_eager", (PyObject *)loop, NULL, NULL));
-    }
-}
-
-static inline int
-is_followed(const LoopState *loop)
-{
-    return core.active && loop != NULL && loop->trace == core.trace;
-}
-
 static PyObject *
 run_step(PyObject *handle, LoopState *loop, TaskState *state, PyObject *task)
 {
-    PyObject *callback = SLOT(handle, at_callback);
-    Cause cause = state->wake;
-    if (!cause.set) {
-        cause = (Cause){.set = 1};
-    }
-    state->wake.set = 0;
-    TaskState *outer = loop->current; /* its reference is ours meanwhile */
-    loop->current = (TaskState *)Py_NewRef((PyObject *)state);
-    loop->resolved = 0;
-    loop->step_wake = cause;
-    Frame *running = loop->running;
-    loop->running = frame_current();
-    Py_INCREF(loop);
-    Py_INCREF(task);
-    Py_INCREF(state);
-    int64_t start = now();
-    loop->step_start = start + core.origin;
+    Run run;
     int entered, status = 0;
-    PyObject *result = call_in(SLOT(handle, at_context), callback, SLOT(handle, at_args), &entered);
+    Py_INCREF(task);
+    step_begins(&run, loop, state, task);
+    PyObject *result = call_in(SLOT(handle, at_context), SLOT(handle, at_callback), SLOT(handle, at_args), &entered);
     if (result == NULL) {
         status = deal_with_error(handle, entered);
     }
     Py_XDECREF(result);
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    loop->running = running;
-    if (is_followed(loop)) {
-        end_eager(loop);
-        int64_t end = now();
-        run_over(loop, end);
-        Py_XSETREF(loop->current, outer);
-        task_step_over(loop, state, task, &cause, start, end);
-        loop->run_end = end + core.origin;
-    }
-    else {
-        Py_XSETREF(loop->current, outer);
-    }
-    Py_DECREF(state);
+    step_ends(&run, state, task);
     Py_DECREF(task);
-    Py_DECREF(loop);
-    PyErr_Restore(type, value, traceback);
     return status < 0 ? NULL : Py_NewRef(Py_None);
-}
-
-static void
-record_callback(LoopState *loop, int64_t name, int64_t start, int64_t end, const Cause *cause)
-{
-    int64_t fields[] = {loop->id, name, start, end, cause->ns, cause->kind, cause->id};
-    stream_record(CALLBACK_RUN, fields, 7);
 }
 
 static PyObject *
 run_callback(PyObject *handle, LoopState *loop, Cause cause)
 {
-    PyObject *callback = Py_NewRef(SLOT(handle, at_callback)); /* cancelling the handle would drop it */
-    TaskState *outer = loop->current;
-    Cause outer_cause = loop->cause;
-    PyObject *outer_callback = loop->callback;
-    loop->current = NULL;
-    loop->cause = cause;
-    loop->callback = Py_NewRef(callback);
-    loop->resolved = 0;
-    Frame *running = loop->running;
-    loop->running = frame_current();
-    Py_INCREF(loop);
-    PyObject *args = Py_NewRef(SLOT(handle, at_args)), *context = Py_NewRef(SLOT(handle, at_context));
-    int64_t start = now();
+    Run run;
     int entered, status = 0;
-    PyObject *result = call_in(context, callback, args, &entered);
+    callback_begins(&run, loop, SLOT(handle, at_callback), cause); /* which keeps it: cancelling the handle would drop it */
+    PyObject *args = Py_NewRef(SLOT(handle, at_args)), *context = Py_NewRef(SLOT(handle, at_context));
+    PyObject *result = call_in(context, run.callback, args, &entered);
     Py_DECREF(args);
     Py_DECREF(context);
     if (result == NULL) {
         status = deal_with_error(handle, entered);
     }
     Py_XDECREF(result);
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    loop->running = running;
-    if (is_followed(loop)) {
-        end_eager(loop);
-        int64_t end = now();
-        run_over(loop, end);
-        record_callback(loop, name_of(callback), start, end, &cause);
-        loop->run_end = end + core.origin;
-    }
-    Py_XSETREF(loop->current, outer);
-    loop->cause = outer_cause;
-    Py_XSETREF(loop->callback, outer_callback);
-    Py_DECREF(loop);
-    Py_DECREF(callback);
-    PyErr_Restore(type, value, traceback);
+    callback_ends(&run);
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
@@ -232,9 +157,7 @@ handle_run(PyObject *self, PyObject *Py_UNUSED(ignored))
             return run_step(self, extra->loop, extra->task, task);
         }
     }
-    Cause cause = extra->cause;
-    cause.set = 1;
-    return run_callback(self, extra->loop, cause);
+    return run_callback(self, extra->loop, extra->cause);
 }
 
 static PyObject *

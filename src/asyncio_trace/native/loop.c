@@ -3,9 +3,8 @@
  */
 #include "asyncio_parts.h"
 
-/* The state of a loop; NULL if it is not followed. Sets no error. */
-LoopState *
-loop_state(PyObject *loop)
+static LoopState *
+find_state(PyObject *loop, int ask)
 {
     static PyObject *last_loop;
     static LoopState *last_state;
@@ -22,7 +21,7 @@ loop_state(PyObject *loop)
     }
     if (!Py_IS_TYPE(found, LoopState_Type)) {
         Py_DECREF(found);
-        if (found != Py_None || (found = ask_slow("state_of", loop, NULL, NULL)) == NULL) {
+        if (!ask || found != Py_None || (found = ask_slow("state_of", loop, NULL, NULL)) == NULL) {
             return NULL;
         }
         if (!Py_IS_TYPE(found, LoopState_Type)) {
@@ -39,6 +38,19 @@ loop_state(PyObject *loop)
     last_loop = loop;
     Py_DECREF(found); /* the loop and we hold it */
     return state;
+}
+
+/* The state of a loop; NULL if it is not followed. Sets no error. */
+LoopState *
+loop_state(PyObject *loop)
+{
+    return find_state(loop, 1);
+}
+
+LoopState *
+loop_state_if_any(PyObject *loop)
+{
+    return find_state(loop, 0);
 }
 
 static int
@@ -130,7 +142,7 @@ call_slow(const char *name, PyObject *self, PyObject *const *args, Py_ssize_t co
 }
 
 /* What a callback that is being queued means. 0: queue it; 1: it is a sentinel, queue nothing. */
-static int
+int
 classify(LoopState *loop, PyObject *callback, PyObject *const *args, Py_ssize_t count, TaskState **state, Cause *cause)
 {
     Frame *frame = frame_current();
@@ -307,6 +319,20 @@ new_future(PyObject *self, LoopState *loop)
     return future;
 }
 
+/* Take in a future that `create_future` has made. */
+void
+future_made(LoopState *loop, PyObject *future)
+{
+    Frame *frame = frame_current();
+    if (frame != NULL && loop->current != NULL && is_maker(frame_code(frame))) {
+        loop->made = (uintptr_t)future;
+        loop->made_ns = now();
+        return;
+    }
+    Cause cause = current_cause(loop, frame);
+    future_follow(loop, future, loop->current != NULL && cause.kind == WAKER_TASK ? loop->current->id : 0, cause.site);
+}
+
 static PyObject *
 create_future(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
@@ -319,14 +345,7 @@ create_future(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject 
     if (future == NULL) {
         return NULL;
     }
-    Frame *frame = frame_current();
-    if (frame != NULL && loop->current != NULL && is_maker(frame_code(frame))) {
-        loop->made = (uintptr_t)future;
-        loop->made_ns = now();
-        return future;
-    }
-    Cause cause = current_cause(loop, frame);
-    future_follow(loop, future, loop->current != NULL && cause.kind == WAKER_TASK ? loop->current->id : 0, cause.site);
+    future_made(loop, future);
     return future;
 }
 
@@ -446,6 +465,29 @@ eager_goes_on(PyObject *self, LoopState *loop)
     return goes_on;
 }
 
+/* The loop is asked whether it is in debug mode, maybe by a future that is being made: take that in. 0 if it is to be worked out on
+ * the Python side who asks.
+ */
+int
+asked_for_debug(LoopState *loop, PyObject *self)
+{
+    Frame *frame = frame_current();
+    if (frame != NULL && asks_for_debug(frame_code(frame)) && eager_goes_on(self, loop)) {
+        return 1;
+    }
+    PyObject *made = future_in_init(self, frame);
+    if (made == NULL && PyList_GET_SIZE(loop->eager) == 0 && (made = youngest_made(self)) != NULL
+        && PyObject_TypeCheck(made, core.task_type)) {
+        Py_XSETREF(loop->nascent, PyWeakref_NewRef(made, NULL));
+        return 1;
+    }
+    if (made != NULL && table_get(core.futures, made) == NULL) {
+        Cause cause = current_cause(loop, frame);
+        future_follow(loop, made, loop->current != NULL && cause.kind == WAKER_TASK ? loop->current->id : 0, cause.site);
+    }
+    return made != NULL;
+}
+
 static PyObject *
 get_debug(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
@@ -453,24 +495,8 @@ get_debug(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwn
     if (count != 0 || kwnames != NULL) {
         return call_slow("get_debug", self, args, count, kwnames);
     }
-    if (loop != NULL && !loop->making) {
-        Frame *frame = frame_current();
-        if (frame != NULL && asks_for_debug(frame_code(frame)) && eager_goes_on(self, loop)) {
-            return PyObject_GetAttr(self, names._debug);
-        }
-        PyObject *made = future_in_init(self, frame);
-        if (made == NULL && PyList_GET_SIZE(loop->eager) == 0 && (made = youngest_made(self)) != NULL
-            && PyObject_TypeCheck(made, core.task_type)) {
-            Py_XSETREF(loop->nascent, PyWeakref_NewRef(made, NULL));
-            return PyObject_GetAttr(self, names._debug);
-        }
-        if (made != NULL && table_get(core.futures, made) == NULL) {
-            Cause cause = current_cause(loop, frame);
-            future_follow(loop, made, loop->current != NULL && cause.kind == WAKER_TASK ? loop->current->id : 0, cause.site);
-        }
-        else if (made == NULL) {
-            return call_slow("get_debug", self, NULL, 0, NULL);
-        }
+    if (loop != NULL && !loop->making && !asked_for_debug(loop, self)) {
+        return call_slow("get_debug", self, NULL, 0, NULL);
     }
     return PyObject_GetAttr(self, names._debug);
 }

@@ -8,13 +8,6 @@
 
 PyTypeObject *Method_Type;
 
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    Implementation run;
-    PyObject *original;
-} Method;
-
 static PyObject *
 method_vectorcall(PyObject *self, PyObject *const *args, size_t flagged, PyObject *kwnames)
 {
@@ -49,6 +42,7 @@ method_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((Method *)self)->original);
+    Py_VISIT(((Method *)self)->careful);
     return 0;
 }
 
@@ -58,6 +52,7 @@ method_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     Py_XDECREF(((Method *)self)->original);
+    Py_XDECREF(((Method *)self)->careful);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -89,6 +84,18 @@ method_new(Implementation run, PyObject *original)
         method->vectorcall = method_vectorcall;
         method->run = run;
         method->original = Py_NewRef(original);
+    }
+    return (PyObject *)method;
+}
+
+/* A method of a foreign loop class, whose `call` looks up in it what it stands in for. New reference. */
+PyObject *
+foreign_method_new(vectorcallfunc call, PyObject *original, PyObject *careful)
+{
+    Method *method = (Method *)method_new(NULL, original);
+    if (method != NULL) {
+        method->vectorcall = call;
+        method->careful = Py_NewRef(careful);
     }
     return (PyObject *)method;
 }

@@ -326,8 +326,24 @@ method(PyObject *Py_UNUSED(module), PyObject *args)
     return loop_method(name, original);
 }
 
+/* foreign_method(name, original, careful): what stands in for a method of a loop class that is not asyncio's; None if there is no
+ * quick way. `careful` does all that is rare.
+ */
+static PyObject *
+new_foreign_method(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    const char *name;
+    PyObject *original, *careful;
+    if (!PyArg_ParseTuple(args, "sOO", &name, &original, &careful)) {
+        return NULL;
+    }
+    return foreign_method(name, original, careful);
+}
+
 static PyMethodDef methods[] = {
     {"method", method, METH_VARARGS, NULL},
+    {"foreign_method", new_foreign_method, METH_VARARGS, NULL},
+    {"new_callable", callable_of, METH_VARARGS, NULL},
     {"new_sentinel", new_sentinel, METH_VARARGS, NULL},
     {"set_up", set_up, METH_O, NULL},
     {"begin", begin_trace, METH_VARARGS, NULL},
@@ -364,7 +380,7 @@ execute(PyObject *module)
         return -1; \
     }
     NAMES(INTERN)
-    return state_init(module) < 0 || methods_init(module) < 0 ? -1 : 0;
+    return state_init(module) < 0 || methods_init(module) < 0 || callables_init(module) < 0 ? -1 : 0;
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -1,6 +1,6 @@
 """The native core; see src/asyncio_trace/native."""
 
-from collections.abc import Callable
+from collections.abc import Callable as Function
 from typing import Any
 
 class TaskState:
@@ -14,13 +14,21 @@ class LoopState:
 class Table:
     """Address to object."""
 
+class Callable:
+    """A callback that records when it runs: `foreign_loop.Wrapped`."""
+
+class Step:
+    """A task's step that records when it runs."""
+
 class Sentinel:
     """Marks a future: `futures.Sentinel`."""
 
-def method(name: str, original: Callable[..., Any], /) -> Callable[..., Any]: ...
+def method(name: str, original: Function[..., Any], /) -> Function[..., Any]: ...
+def foreign_method(name: str, original: Function[..., Any], careful: Function[..., Any], /) -> Function[..., Any] | None: ...
+def new_callable(kind: int, callback: object, loop: object, what: object, /) -> Callable | Step: ...
 def set_up(found: dict[str, Any], /) -> None: ...
 def begin(
-    recorder: object, slow: object, clock: Callable[[], int] | None, origin: int, descriptor: int, /
+    recorder: object, slow: object, clock: Function[[], int] | None, origin: int, descriptor: int, /
 ) -> tuple[Table, Table]: ...
 def stop() -> None: ...
 def end() -> tuple[int, int]: ...

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from asyncio_trace.events.records import LoopStarted
@@ -46,6 +48,11 @@ class NativeCore(PythonCore):
         stacks = AwaitStacks(recorder)
         return futures, stacks, NativeTasks(recorder, futures, stacks, tasks_table), Jobs(recorder, futures)
 
+    def make_wrapped(self) -> SimpleNamespace:
+        """The callables that a foreign loop gets in place of callbacks; their common type is `Wrapped`."""
+        makers = {name: partial(_native.new_callable, kind) for kind, name in enumerate(("Step", "Callback", "Timer", "Event"))}
+        return SimpleNamespace(Wrapped=(_native.Step, _native.Callable), **makers)
+
     def attach(self, loop: AbstractEventLoop, *, foreign: bool) -> LoopState:
         """Begin to follow a loop; tasks that it already has are taken in."""
         recorder = self.recorder
@@ -72,6 +79,11 @@ class NativeCore(PythonCore):
         native = {name: _native.method(name, original[name]) for name in _NATIVE}
         del methods["_run_once"]  # the extension's thread writes, and a run's end is noted by the run
         return {**methods, **native}
+
+    def foreign_methods(self, original: dict[str, Method]) -> dict[str, Method]:
+        """Replacements for methods of a loop class that is not built on `BaseEventLoop`."""
+        careful = super().foreign_methods(original)
+        return {name: _native.foreign_method(name, original[name], method) or method for name, method in careful.items()}
 
     def process_events_method(self, original: Method) -> Method:
         """Replacement for `_process_events` of a class of asyncio's."""

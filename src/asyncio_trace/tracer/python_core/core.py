@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop, events
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from asyncio_trace.events.records import Step, StepEnd, WakerKind
@@ -34,6 +35,7 @@ class PythonCore:
         self.careful_call_soon: Method
         """`call_soon` for what is unusual, once `asyncio_methods` was asked for."""
         self.runs = runs.build(recorder, self.tasks, events.Handle._run)
+        self.wrapped = self.make_wrapped()
         self.futures.hide_from_repr()
         self._flusher: Flusher | None = None
 
@@ -41,6 +43,10 @@ class PythonCore:
         """Futures, stacks, tasks and jobs of this trace."""
         futures, stacks = Futures(recorder), AwaitStacks(recorder)
         return futures, stacks, Tasks(recorder, futures, stacks), Jobs(recorder, futures)
+
+    def make_wrapped(self) -> SimpleNamespace:
+        """The callables that a foreign loop gets in place of callbacks; their common type is `Wrapped`."""
+        return foreign_loop.wrapped_types(self)
 
     def attach(self, loop: AbstractEventLoop, *, foreign: bool) -> LoopState:
         """Begin to follow a loop; tasks that it already has are taken in."""
@@ -71,7 +77,7 @@ class PythonCore:
         before the trace began.
         """
         recorder, by_address, steps, parts = self.recorder, self.tasks.by_address, self.steps, self.runs
-        loop_state_type = self.loop_state_type
+        loop_state_type, wrapped = self.loop_state_type, self.wrapped.Wrapped
         is_step, run_callback, io = steps.is_step, parts.run_callback, WakerKind.IO
 
         def _run(self: Any) -> None:
@@ -80,7 +86,7 @@ class PythonCore:
             try:
                 if type(loop) is not loop_state_type or not recorder.active or loop.recorder is not recorder:
                     original(self)
-                elif isinstance(self, parts.ThreadSafeHandle) or isinstance(callback, foreign_loop.Wrapped):
+                elif isinstance(self, parts.ThreadSafeHandle) or isinstance(callback, wrapped):
                     original(self)  # what called us records this run, or what we call will
                 elif is_step(callback):
                     task = callback.__self__

@@ -124,12 +124,12 @@ def wrapped_types(core: PythonCore) -> SimpleNamespace:
             finally:
                 del self, args
 
-    return SimpleNamespace(Step=Step, Callback=Callback, Timer=Timer, Event=Event)
+    return SimpleNamespace(Wrapped=Wrapped, Step=Step, Callback=Callback, Timer=Timer, Event=Event)
 
 
 def _scheduling(core: PythonCore, original: dict[str, Method]) -> dict[str, Method]:
     recorder, tasks, steps, state_of = core.recorder, core.tasks, core.steps, core.state_of
-    types = wrapped_types(core)
+    types = core.wrapped
     clock, origin = recorder.clock, recorder.origin
     step_type, task_state = steps.step_type, tasks.by_address.get
 
@@ -140,7 +140,7 @@ def _scheduling(core: PythonCore, original: dict[str, Method]) -> dict[str, Meth
         if kind in SENTINELS:
             core.futures.resolved(loop, callback, args[0], frame)
             return None
-        if isinstance(callback, Wrapped):
+        if isinstance(callback, types.Wrapped):
             return callback
         if (
             kind is step_type
@@ -191,7 +191,7 @@ def _scheduling(core: PythonCore, original: dict[str, Method]) -> dict[str, Meth
             assert plain is not None
             loop = getattr(self, ATTRIBUTE, None) or state_of(self)
             target = callback
-            if loop is not None and recorder.active and callable(callback) and not isinstance(callback, Wrapped):
+            if loop is not None and recorder.active and callable(callback) and not isinstance(callback, types.Wrapped):
                 try:
                     due = clock() - origin + max(int(delay_of(self, delay) * 1_000_000_000), 0)
                     target = types.Timer(callback, loop, (due, max(sites.find(recorder, _getframe(1)), 0)))
