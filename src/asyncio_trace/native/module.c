@@ -317,6 +317,7 @@ method(PyObject *Py_UNUSED(module), PyObject *args)
 static PyMethodDef methods[] = {
     {"method", method, METH_VARARGS, NULL},
     {"new_sentinel", new_sentinel, METH_VARARGS, NULL},
+    {"hide_sentinels", hide_sentinels, METH_O, NULL},
     {"set_up", set_up, METH_O, NULL},
     {"begin", begin_trace, METH_VARARGS, NULL},
     {"stop", stop_trace, METH_NOARGS, NULL},

@@ -33,7 +33,7 @@ class PythonCore:
         self.careful_call_soon: Method
         """`call_soon` for what is unusual, once `asyncio_methods` was asked for."""
         self.runs = runs.build(recorder, self.tasks, events.Handle._run)
-        self.futures.hide_from_repr()
+        self.futures.hide()
 
     def make_parts(self, recorder: Any) -> tuple[Futures, AwaitStacks, Tasks, Jobs]:
         """Futures, stacks, tasks and jobs of this trace."""
