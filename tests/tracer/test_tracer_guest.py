@@ -23,7 +23,7 @@ from asyncio_trace.tracer import session as sessions
 from asyncio_trace.tracer.loop_state import ATTRIBUTE
 from asyncio_trace.tracer.session import Session, record_to
 from tracer.plain_loop import PlainLoop
-from tracer.tracing import ASYNCIO, HAS_UVLOOP, LoopKind, Main, Traced, traced
+from tracer.tracing import ASYNCIO, HAS_UVLOOP, UVLOOP, LoopKind, Main, Traced, traced
 
 Tracing = Callable[[], AbstractContextManager[Traced]]
 TraceMain = Callable[[Main], Traced]
@@ -221,7 +221,8 @@ def test_refusals_are_the_loops_own(maybe: AbstractContextManager[Any]) -> None:
             assert not [f for f in traceback.extract_tb(refused.value.__traceback__) if f.filename.startswith(OURS)]
 
 
-def test_debug_sources_have_no_frame_of_ours(maybe: AbstractContextManager[Any]) -> None:
+@pytest.mark.parametrize("kind", [ASYNCIO, UVLOOP], ids=lambda kind: kind.name)
+def test_debug_sources_have_no_frame_of_ours(maybe: AbstractContextManager[Any], kind: LoopKind) -> None:
     """In debug mode, the place of creation of a handle, task or future is told without us, up to the program's own line."""
 
     async def main() -> list[Any]:
@@ -232,7 +233,9 @@ def test_debug_sources_have_no_frame_of_ours(maybe: AbstractContextManager[Any])
         await asyncio.wait([task, made[-1], made[-2]])
         return [entry._source_traceback for entry in made]
 
-    with maybe, asyncio.Runner(debug=True) as runner:
+    if kind is UVLOOP and not HAS_UVLOOP:
+        pytest.skip("uvloop is not installed")
+    with maybe, asyncio.Runner(loop_factory=kind.factory, debug=True) as runner:
         stacks = runner.run(main())
     for stack in stacks:
         assert not [frame for frame in stack if frame.filename.startswith(OURS)]
