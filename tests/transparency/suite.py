@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -84,15 +84,16 @@ class Outcomes:
         )
 
 
-def run(modules: Iterable[str], core: str | None) -> Outcomes:
-    """Run the tests of some modules, traced by a core or plainly."""
-    return _side_by_side([(module, None) for module in modules], core)
+def run(modules: Iterable[str], core: str | None, path: Path | None = None) -> Outcomes:
+    """Run the tests of some modules, traced by a core or plainly; `path` is where the modules are if they are not installed."""
+    return _side_by_side([(module, None) for module in modules], core, path)
 
 
-def run_again(tests: Iterable[str], like: Outcomes, core: str | None) -> Outcomes:
+def run_again(tests: Iterable[str], like: Outcomes, core: str | None, path: Path | None = None) -> Outcomes:
     """Run some tests of an earlier run once more, each module's on their own."""
     in_order = sorted(tests, key=lambda test: like.module_of[test])
-    return _side_by_side([(name, list(some)) for name, some in groupby(in_order, lambda test: like.module_of[test])], core)
+    jobs = [(name, list(some)) for name, some in groupby(in_order, lambda test: like.module_of[test])]
+    return _side_by_side(jobs, core, path)
 
 
 def differences(plain: Outcomes, traced: Outcomes) -> dict[str, Note]:
@@ -104,15 +105,15 @@ def differences(plain: Outcomes, traced: Outcomes) -> dict[str, Note]:
     }
 
 
-def _side_by_side(jobs: list[tuple[str, list[str] | None]], core: str | None) -> Outcomes:
+def _side_by_side(jobs: Sequence[tuple[str, list[str] | None]], core: str | None, path: Path | None) -> Outcomes:
     outcomes = Outcomes()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for part in pool.map(lambda job: _run(job[0], job[1], core), jobs):
+        for part in pool.map(lambda job: _run(job[0], job[1], core, path), jobs):
             outcomes.add(part)
     return outcomes
 
 
-def _run(module: str, only: list[str] | None, core: str | None) -> Outcomes:
+def _run(module: str, only: list[str] | None, core: str | None, path: Path | None) -> Outcomes:
     """One module, in a process and a folder of its own."""
     folder = Path(tempfile.mkdtemp(prefix="asyncio-trace-transparency-"))
     try:
@@ -126,7 +127,7 @@ def _run(module: str, only: list[str] | None, core: str | None) -> Outcomes:
             done = subprocess.run(
                 [sys.executable, *command, *words],
                 cwd=folder,
-                env=environment(),
+                env=environment(PYTHONPATH=None if path is None else str(path)),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
