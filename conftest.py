@@ -14,7 +14,12 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NATIVE = "asyncio_trace.tracer.native_core._native"
-_NEEDS = {"uvloop": ("uvloop",), "real": ("aiohttp", "uvicorn", "starlette", "aiosmtpd"), "native": (NATIVE,)}
+_NEEDS = {
+    "uvloop": ("uvloop",),
+    "real": ("aiohttp", "uvicorn", "starlette", "aiosmtpd"),
+    "native": (NATIVE,),
+    "transparency": ("test", "test.test_asyncio"),
+}
 """What must be there for the tests of a kind, which skip where it is not."""
 
 

@@ -29,5 +29,5 @@ def test_many_steps_in_many_traces_leave_nothing_behind(core: str) -> None:
     growth = json.loads(done.stdout)
     print(core, growth)
     assert growth["objects"] < 100
-    assert growth["blocks"] < 500
+    assert growth["blocks"] < STEPS // 50  # the interpreter's own free lists take some, once; a leak would take one a turn
     assert growth["resident"] < 8 << 20

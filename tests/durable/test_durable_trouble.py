@@ -163,6 +163,7 @@ def run_forks(folder: Path, *words: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="from 3.14 on a forked child can't go on with its parent's loop")
 def test_forks_leave_the_parents_recording_alone(core: str, tmp_path: Path) -> None:
     """However a child comes into being, also while another thread's loop is busy, it works, says what it says without us, and
     never touches the file; the parent's trace goes on to its end."""
@@ -236,7 +237,7 @@ def test_a_fork_that_python_does_not_know_of_leaves_the_recording_alone(tmp_path
     assert (trace.dropped_events, trace.lost_bytes, len(trace.tasks)) == (0, 0, 1)
 
 
-AMID_THREADS = """import asyncio, os, sys, threading, warnings
+AMID_THREADS = """import asyncio, concurrent.futures.thread, os, sys, threading, warnings
 from asyncio_trace.model import load
 from asyncio_trace.tracer.session import record_to
 warnings.simplefilter("ignore")

@@ -290,6 +290,29 @@ def test_a_subclass_of_future_is_followed(core: str) -> None:
     assert [future.outcome for future in ours] == ["returned"] * 2
 
 
+def test_a_future_in_python_that_nobody_awaits_is_told(core: str) -> None:
+    """Who resolved it and how, at which line; and that one which is dropped was never resolved."""
+
+    def resolve(future: Any) -> None:
+        future.set_exception(LookupError())
+        future.exception()
+
+    async def main() -> None:
+        for _ in range(2):
+            future = asyncio.futures._PyFuture()  # type: ignore[attr-defined]
+        resolve(future)
+
+    with traced(core) as recording:
+        ASYNCIO.run(main)
+    ours = [future for future in recording.trace.futures if future.created_at and future.created_at.function.endswith("main")]
+    assert [future.outcome for future in ours] == ["pending", "raised"]
+    resolved_by = ours[1].resolved_by
+    assert resolved_by is not None
+    assert resolved_by.kind == "task"
+    assert resolved_by.at is not None
+    assert resolved_by.at.function.endswith("resolve")
+
+
 def test_a_future_made_outside_of_tasks_has_no_creator(core: str) -> None:
     """What a callback or plain code makes is made by no task, at a known line."""
 

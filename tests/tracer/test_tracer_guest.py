@@ -20,9 +20,10 @@ import asyncio_trace
 from asyncio_trace.errors import UsageError
 from asyncio_trace.model import load
 from asyncio_trace.tracer import session as sessions
+from asyncio_trace.tracer.loop_state import ATTRIBUTE
 from asyncio_trace.tracer.session import Session, record_to
 from tracer.plain_loop import PlainLoop
-from tracer.tracing import ASYNCIO, HAS_UVLOOP, LoopKind, Main, Traced, traced
+from tracer.tracing import ASYNCIO, HAS_UVLOOP, UVLOOP, LoopKind, Main, Traced, traced
 
 Tracing = Callable[[], AbstractContextManager[Traced]]
 TraceMain = Callable[[Main], Traced]
@@ -66,6 +67,28 @@ def test_a_futures_repr_shows_nothing_of_us(maybe: AbstractContextManager[Any], 
         bare, watched = loop_kind.run(main)
     assert bare == "<Future pending>"
     assert watched == "<Future pending cb=[print()]>"
+
+
+def test_nobody_finds_us_among_a_futures_callbacks(maybe: AbstractContextManager[Any], core: str) -> None:
+    """`_callbacks` has what the program put there: of `gather`'s futures, of futures in Python, with the native core of all."""
+
+    async def main() -> list[Any]:
+        loop = asyncio.get_running_loop()
+        made: list[Any] = [asyncio.gather(asyncio.sleep(0)), asyncio.futures._PyFuture(loop=loop)]  # type: ignore[attr-defined]
+        if core == "native":
+            made += [loop.create_future(), asyncio.Future()]
+        seen = []
+        for future in made:
+            before = bool(future._callbacks)
+            future.add_done_callback(print)
+            with_one = [callback for callback, _ in future._callbacks]
+            seen.append((before, with_one, future.remove_done_callback(print), bool(future._callbacks)))
+        await made[0]
+        return seen
+
+    with maybe:
+        seen = ASYNCIO.run(main)
+    assert seen == [(False, [print], 1, False)] * len(seen)
 
 
 def test_handles_show_as_the_loops_own(maybe: AbstractContextManager[Any]) -> None:
@@ -198,7 +221,8 @@ def test_refusals_are_the_loops_own(maybe: AbstractContextManager[Any]) -> None:
             assert not [f for f in traceback.extract_tb(refused.value.__traceback__) if f.filename.startswith(OURS)]
 
 
-def test_debug_sources_have_no_frame_of_ours(maybe: AbstractContextManager[Any]) -> None:
+@pytest.mark.parametrize("kind", [ASYNCIO, UVLOOP], ids=lambda kind: kind.name)
+def test_debug_sources_have_no_frame_of_ours(maybe: AbstractContextManager[Any], kind: LoopKind) -> None:
     """In debug mode, the place of creation of a handle, task or future is told without us, up to the program's own line."""
 
     async def main() -> list[Any]:
@@ -209,7 +233,9 @@ def test_debug_sources_have_no_frame_of_ours(maybe: AbstractContextManager[Any])
         await asyncio.wait([task, made[-1], made[-2]])
         return [entry._source_traceback for entry in made]
 
-    with maybe, asyncio.Runner(debug=True) as runner:
+    if kind is UVLOOP and not HAS_UVLOOP:
+        pytest.skip("uvloop is not installed")
+    with maybe, asyncio.Runner(loop_factory=kind.factory, debug=True) as runner:
         stacks = runner.run(main())
     for stack in stacks:
         assert not [frame for frame in stack if frame.filename.startswith(OURS)]
@@ -299,6 +325,7 @@ def state_of_asyncio() -> dict[str, dict[str, Any]]:
     kinds: list[Any] = [
         asyncio.AbstractEventLoop, base_events.BaseEventLoop, selector_events.BaseSelectorEventLoop, asyncio.SelectorEventLoop,
         events.Handle, events.TimerHandle, PlainLoop, base_futures, asyncio.tasks, asyncio.futures, events, asyncio,
+        asyncio.tasks._GatheringFuture, asyncio.futures._PyFuture,  # type: ignore[attr-defined]
     ]  # fmt: skip
     if HAS_UVLOOP:
         import uvloop
@@ -327,10 +354,12 @@ def test_pending_futures_are_clean_afterwards(core: str) -> None:
     """A future that outlives the trace has no callback of ours, and works."""
     loop = asyncio.new_event_loop()
     with traced(core, check=False) as recording:
-        futures: list[Any] = [loop.create_future(), asyncio.Future(loop=loop)]
+        python_future: Any = asyncio.futures._PyFuture(loop=loop)  # type: ignore[attr-defined]
+        futures: list[Any] = [loop.create_future(), asyncio.Future(loop=loop), python_future]
         recording.session.follow(loop)
     for future in futures:
         assert not future._callbacks
+        assert not hasattr(future, ATTRIBUTE)
         loop.call_soon(future.set_result, 8)
         assert loop.run_until_complete(future) == 8
     loop.close()

@@ -322,6 +322,21 @@ def test_a_gather_is_woken_by_its_last_child(trace_main: TraceMain) -> None:
     assert waker.task == task_named(recording.trace, "last").id
 
 
+def test_a_timer_that_is_never_due_is_a_timer(trace_main: TraceMain) -> None:
+    """Sleeping for ever is a wait like another, and costs no event."""
+
+    async def main() -> None:
+        sleeper = named("sleeper", asyncio.sleep(float("inf")))
+        handle = asyncio.get_running_loop().call_later(float("inf"), int)
+        await asyncio.sleep(0)
+        handle.cancel()
+        sleeper.cancel()
+        await asyncio.wait([sleeper])
+
+    wait = wait_of(trace_main(main).trace, "sleeper")
+    assert wait.kind == "sleep"
+
+
 def test_a_sleep_is_ready_when_its_time_has_come(trace_main: TraceMain) -> None:
     """A sleeper that finds the loop busy was ready at its due time, and not when the loop got to it."""
 

@@ -2,7 +2,7 @@
 
 Parts parts;
 
-static PyGetSetDef *
+PyGetSetDef *
 find_getter(PyTypeObject *type, const char *name)
 {
     PyObject *descriptor = type == NULL ? NULL : PyObject_GetAttrString((PyObject *)type, name);

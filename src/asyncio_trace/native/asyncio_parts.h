@@ -16,6 +16,9 @@ typedef struct {
 extern Parts parts;
 
 int parts_init(PyObject *found);
+/* How a type of asyncio's gets an attribute; NULL if not in C. */
+PyGetSetDef *find_getter(PyTypeObject *type, const char *name);
+PyObject *hide_sentinels(PyObject *module, PyObject *on);
 int is_stream_reader_callback(PyObject *callback);
 int is_loop_running(LoopState *loop);
 /* A number that the Python side gives; 0 if it fails. */

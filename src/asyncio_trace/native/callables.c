@@ -503,12 +503,24 @@ is_running(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kw
     return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
 }
 
+/* In C so that no frame of ours lies beneath the program, where debug mode would show it. */
+static PyObject *
+run_forever(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kwnames)
+{
+    LoopState *loop = PyVectorcall_NARGS(flagged) == 1 && kwnames == NULL ? loop_state(args[0]) : NULL;
+    if (loop != NULL) {
+        loop->ident = PyThread_get_thread_ident();
+    }
+    return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
+}
+
 static const struct {
     const char *name;
     vectorcallfunc call;
 } methods[] = {
     {"call_soon", call_soon},         {"call_soon_threadsafe", call_soon}, {"call_later", call_later}, {"call_at", call_at},
     {"create_future", create_future}, {"create_task", create_task},        {"get_debug", get_debug},   {"is_running", is_running},
+    {"run_forever", run_forever},
 };
 
 /* What stands in for a method of a foreign loop class; new reference; None if it has no quick way. */

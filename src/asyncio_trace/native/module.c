@@ -345,6 +345,7 @@ static PyMethodDef methods[] = {
     {"foreign_method", new_foreign_method, METH_VARARGS, NULL},
     {"new_callable", callable_of, METH_VARARGS, NULL},
     {"new_sentinel", new_sentinel, METH_VARARGS, NULL},
+    {"hide_sentinels", hide_sentinels, METH_O, NULL},
     {"set_up", set_up, METH_O, NULL},
     {"begin", begin_trace, METH_VARARGS, NULL},
     {"stop", stop_trace, METH_NOARGS, NULL},

@@ -2,7 +2,7 @@
 
 A future says nothing of itself to its loop until it has a done-callback, so each gets a sentinel as its first one. When the
 future resolves, `call_soon` meets the sentinel, records, and queues nothing: the schedule stays as it was. The sentinel is
-hidden from `repr`, and dies with the future, which it does not keep alive.
+hidden from the program, and dies with the future, which it does not keep alive. A future in Python has it as an attribute.
 
 `loop.create_future()` is a method that we can stand in for. `asyncio.Future()` is a constructor of an immutable type; but every
 future asks its loop `get_debug()` while it is made, and it is then the youngest object that the collector knows.
@@ -16,13 +16,13 @@ import sys
 from asyncio import base_futures
 from collections.abc import Mapping
 from contextvars import Context
-from types import CodeType, FrameType
+from types import CodeType, FrameType, GetSetDescriptorType
 from typing import Any
 
 from asyncio_trace.events.records import FutureCreated, FutureResolved, Outcome, WakerKind
 from asyncio_trace.tracer import await_stack
 from asyncio_trace.tracer.causes import current_cause
-from asyncio_trace.tracer.loop_state import Cause, LoopState
+from asyncio_trace.tracer.loop_state import ATTRIBUTE, Cause, LoopState
 from asyncio_trace.tracer.recorder import Recorder
 
 _EMPTY = Context()
@@ -32,7 +32,9 @@ MAKERS: dict[int, CodeType] = {id(function.__code__): function.__code__ for func
 wait tells who made it and who resolved it.
 """
 _PY_FUTURE: Any = asyncio.futures._PyFuture  # type: ignore[attr-defined]
+_GATHERING: Any = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 _PY_INIT: CodeType = _PY_FUTURE.__init__.__code__
+_SCHEDULE = "_Future__schedule_callbacks"
 _YOUNGEST_LOOKED_AT = 48
 _YOUNGEST_MOVED_LOOKED_AT = 20_000
 _MOST_YOUNG_OBJECTS = 50_000
@@ -60,6 +62,11 @@ SENTINELS: set[type] = {Sentinel}
 """Types of sentinels; a core adds its own."""
 
 
+def _without_sentinels(callbacks: list[Any] | None) -> list[Any] | None:
+    """A future's callbacks but for ours; None for none, as the future itself says it."""
+    return [pair for pair in callbacks if type(pair[0]) not in SENTINELS] or None if callbacks else callbacks
+
+
 class Futures:
     """All futures that are followed, by address."""
 
@@ -72,6 +79,7 @@ class Futures:
         self._asks: dict[int, CodeType] = {}
         """Code that calls `get_debug` itself, by address of the code."""
         self._hidden_repr: Any = None
+        self._py_schedule: Any = None
 
     def created(self, loop: LoopState, future: Any, frame: FrameType | None) -> int:
         """Take in a future in the moment of its creation, by the code at `frame`; its id."""
@@ -132,8 +140,25 @@ class Futures:
         self.created(loop, made, frame)
         return None
 
-    def hide_from_repr(self) -> None:
-        """Make `repr` of a future show its callbacks without ours."""
+    def hide(self) -> None:
+        """Hide sentinels from the program: from a future's `repr`, and from `_callbacks` of those that `gather` makes.
+
+        The class of other futures takes no property. Futures in Python, whose class is open, have no such callback: they tell
+        before they queue theirs.
+        """
+        schedule = vars(_PY_FUTURE)[_SCHEDULE]
+
+        def tell_and_schedule(self: Any) -> None:
+            sentinel = vars(self).pop(ATTRIBUTE, None)
+            if sentinel is not None:
+                self._loop.call_soon(sentinel, self, context=_EMPTY)
+            schedule(self)
+
+        self._py_schedule = schedule
+        setattr(_PY_FUTURE, _SCHEDULE, tell_and_schedule)
+        if isinstance(vars(asyncio.Future).get("_callbacks"), GetSetDescriptorType):
+            read = asyncio.Future._callbacks.__get__
+            _GATHERING._callbacks = property(lambda future: _without_sentinels(read(future)))
         original = base_futures._future_repr_info
 
         def future_repr_info(future: Any) -> list[str]:
@@ -141,7 +166,7 @@ class Futures:
             callbacks = future._callbacks
             if callbacks and any(type(callback) in SENTINELS for callback, _ in callbacks):
                 shown = base_futures._format_callbacks(callbacks)
-                others = [pair for pair in callbacks if type(pair[0]) not in SENTINELS]
+                others = _without_sentinels(callbacks)
                 if shown in info:
                     at = info.index(shown)
                     info[at : at + 1] = [base_futures._format_callbacks(others)] if others else []
@@ -155,12 +180,18 @@ class Futures:
         if self._hidden_repr is not None:
             base_futures._future_repr_info = self._hidden_repr
             self._hidden_repr = None
+            setattr(_PY_FUTURE, _SCHEDULE, self._py_schedule)
+        if "_callbacks" in vars(_GATHERING):
+            del _GATHERING._callbacks
         if self.by_address:
             for thing in gc.get_objects():
-                if issubclass(type(thing), (asyncio.Future, _PY_FUTURE)) and id(thing) in self.by_address:
+                kind = type(thing)
+                if issubclass(kind, asyncio.Future) and id(thing) in self.by_address:
                     for callback, _ in thing._callbacks or ():
                         if type(callback) in SENTINELS:
                             thing.remove_done_callback(callback)
+                elif issubclass(kind, _PY_FUTURE):
+                    vars(thing).pop(ATTRIBUTE, None)
 
     def _follow(self, loop: LoopState, future: Any, creator: int, site: int) -> int:
         recorder = self._recorder
@@ -172,17 +203,15 @@ class Futures:
 
     def follow(self, future: Any, number: int) -> None:
         """Put a sentinel on a future."""
-        kind = type(future)
-        if issubclass(kind, asyncio.Future):
-            follow = asyncio.Future.add_done_callback
-        elif issubclass(kind, _PY_FUTURE):
-            follow = _PY_FUTURE.add_done_callback
-        else:
+        kind, address = type(future), id(future)
+        if not issubclass(kind, (asyncio.Future, _PY_FUTURE)) or future.done():
             return
-        if not future.done():
-            address = id(future)
-            self.by_address[address] = number
-            follow(future, self._new_sentinel(number, address), context=_EMPTY)
+        self.by_address[address] = number
+        sentinel = self._new_sentinel(number, address)
+        if issubclass(kind, asyncio.Future):
+            asyncio.Future.add_done_callback(future, sentinel, context=_EMPTY)
+        else:
+            vars(future)[ATTRIBUTE] = sentinel
 
     def _new_sentinel(self, number: int, address: int) -> Any:
         return Sentinel(number, address, self.by_address)

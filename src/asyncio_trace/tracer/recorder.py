@@ -36,6 +36,9 @@ then gets a new number, and numbers never change their meaning, so a trace may r
 SHORT_SLEEP = 0.02
 """Seconds; a longer sleep is long."""
 
+FAR = 4e9
+"""Seconds; a timer that is due later, or never, is recorded as due then."""
+
 FLUSH_BUSY_NS = 250_000_000
 """Age at which what has gathered is written although the loop is busy."""
 

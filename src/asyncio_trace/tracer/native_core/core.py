@@ -116,6 +116,16 @@ class NativeFutures(Futures):
         self._table = table
         super().__init__(recorder)
 
+    def hide(self) -> None:
+        """Hide sentinels from the program."""
+        super().hide()
+        _native.hide_sentinels(True)
+
+    def release(self) -> None:
+        """Leave every future as if we had never been there."""
+        _native.hide_sentinels(False)
+        super().release()
+
     def _new_table(self) -> dict[int, int]:
         table: dict[int, int] = self._table
         return table

@@ -7,7 +7,6 @@ Each looks for the loop's state under one attribute; a loop that is not followed
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from asyncio import events, futures
 from contextvars import copy_context
@@ -22,13 +21,12 @@ from asyncio_trace.tracer.causes import current_cause
 from asyncio_trace.tracer.core import Method
 from asyncio_trace.tracer.futures import MAKERS, Sentinel
 from asyncio_trace.tracer.loop_state import Cause, LoopState
-from asyncio_trace.tracer.python_core.runs import hide
-from asyncio_trace.tracer.recorder import FLUSH_BUSY_NS, FLUSH_BYTES, FLUSH_IDLE_NS, FLUSH_SLEEP_NS, SHORT_SLEEP, Recorder
+from asyncio_trace.tracer.python_core.runs import hide, hide_source
+from asyncio_trace.tracer.recorder import FAR, FLUSH_BUSY_NS, FLUSH_BYTES, FLUSH_IDLE_NS, FLUSH_SLEEP_NS, SHORT_SLEEP, Recorder
 
 if TYPE_CHECKING:
     from asyncio_trace.tracer.python_core.core import PythonCore
 
-_OURS = os.path.dirname(__file__) + os.sep
 IDLE_NS = 20_000
 """A shorter stay in the selector is a poll, not idleness."""
 
@@ -156,7 +154,7 @@ def _scheduling(core: PythonCore, original: dict[str, Method]) -> dict[str, Meth
         now = due = clock() - origin
         site = 0
         try:
-            due += max(int((when - self.time()) * 1_000_000_000), 0)
+            due += int(min(max(0, when - self.time()), FAR) * 1_000_000_000)
             if callback is not _SLEEP_OVER:
                 site = max(sites.find(recorder, _getframe(1)), 0)
         except Exception as error:
@@ -370,13 +368,6 @@ def build_process_events(recorder: Recorder, original: Method) -> Method:
             raise
 
     return _process_events
-
-
-def hide_source(made: Any) -> None:
-    """In debug mode a handle, task or future remembers the stack that made it: take us off it."""
-    stack = getattr(made, "_source_traceback", None)
-    if stack:
-        stack[:] = [frame for frame in stack if not frame.filename.startswith(_OURS)]
 
 
 def _accepts(loop: Any, callback: Any, method: str, *, thread: bool = True) -> bool:

@@ -36,7 +36,7 @@ class PythonCore:
         """`call_soon` for what is unusual, once `asyncio_methods` was asked for."""
         self.runs = runs.build(recorder, self.tasks, events.Handle._run)
         self.wrapped = self.make_wrapped()
-        self.futures.hide_from_repr()
+        self.futures.hide()
         self._flusher: Flusher | None = None
 
     def make_parts(self, recorder: Any) -> tuple[Futures, AwaitStacks, Tasks, Jobs]:

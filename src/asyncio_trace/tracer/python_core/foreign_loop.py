@@ -21,7 +21,8 @@ from asyncio_trace.tracer.causes import callback_name, current_cause
 from asyncio_trace.tracer.core import Method
 from asyncio_trace.tracer.futures import MAKERS, SENTINELS
 from asyncio_trace.tracer.loop_state import ATTRIBUTE, LoopState
-from asyncio_trace.tracer.python_core.runs import hide
+from asyncio_trace.tracer.python_core.runs import hide, hide_source
+from asyncio_trace.tracer.recorder import FAR
 
 if TYPE_CHECKING:
     from asyncio_trace.tracer.python_core.core import PythonCore
@@ -175,10 +176,12 @@ def _scheduling(core: PythonCore, original: dict[str, Method]) -> dict[str, Meth
                     recorder.failed(error, lost=1)
                     target = callback
             try:
-                return plain(self, target, *args, context=context)
+                handle = plain(self, target, *args, context=context)
             except BaseException as error:
                 hide(error)
                 raise
+            hide_source(handle)
+            return handle
 
         call_soon.__name__ = name
         return call_soon
@@ -193,16 +196,18 @@ def _scheduling(core: PythonCore, original: dict[str, Method]) -> dict[str, Meth
             target = callback
             if loop is not None and recorder.active and callable(callback) and not isinstance(callback, types.Wrapped):
                 try:
-                    due = clock() - origin + max(int(delay_of(self, delay) * 1_000_000_000), 0)
+                    due = clock() - origin + int(min(max(0, delay_of(self, delay)), FAR) * 1_000_000_000)
                     target = types.Timer(callback, loop, (due, max(sites.find(recorder, _getframe(1)), 0)))
                 except Exception as error:
                     recorder.failed(error)
                     target = callback
             try:
-                return plain(self, delay, target, *args, context=context)
+                handle = plain(self, delay, target, *args, context=context)
             except BaseException as error:
                 hide(error)
                 raise
+            hide_source(handle)
+            return handle
 
         call_later.__name__ = name
         return call_later
@@ -250,6 +255,7 @@ def _making(core: PythonCore, original: dict[str, Method]) -> dict[str, Method]:
             future = make(self)
         finally:
             loop.making = False
+        hide_source(future)
         frame = _getframe(1)
         if id(frame.f_code) in MAKERS and loop.current is not None:
             loop.made, loop.made_ns = id(future), recorder.now()
@@ -271,11 +277,14 @@ def _making(core: PythonCore, original: dict[str, Method]) -> dict[str, Method]:
         else:
             loop = None
         try:
-            return make(self, coro, **kwargs)
+            task = make(self, coro, **kwargs)
+            hide_source(task)
+            return task
         except BaseException as error:
             hide(error)
             raise
         finally:
+            task = None  # a traceback may keep this frame alive, and it nothing else
             if loop is not None:
                 loop.making = False
                 while len(loop.eager) > depth:
@@ -319,6 +328,7 @@ def _making(core: PythonCore, original: dict[str, Method]) -> dict[str, Method]:
         except BaseException as error:
             hide(error)
             raise
+        hide_source(future)
         if token is not None:
             jobs.submitted(token, future)
         return future

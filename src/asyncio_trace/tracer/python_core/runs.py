@@ -6,6 +6,7 @@ does not add them again.
 
 from __future__ import annotations
 
+import os
 from asyncio import events, format_helpers
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from asyncio_trace.tracer.recorder import FLUSH_IDLE_NS, Recorder
 from asyncio_trace.tracer.tasks import UNKNOWN, Tasks
 
 sites.runs_handles(__file__)
+_OURS = os.path.dirname(__file__) + os.sep
 
 
 class _Stand:
@@ -223,3 +225,10 @@ def hide(error: BaseException) -> None:
     traceback = error.__traceback__
     if traceback is not None:
         error.__traceback__ = traceback.tb_next
+
+
+def hide_source(made: Any) -> None:
+    """In debug mode a handle, task or future remembers the stack that made it: take us off it."""
+    stack = getattr(made, "_source_traceback", None)
+    if stack:
+        stack[:] = [frame for frame in stack if not frame.filename.startswith(_OURS)]
