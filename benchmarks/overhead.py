@@ -19,7 +19,7 @@ from asyncio_trace.tracer.core import CORES, resolve
 BUDGETS: dict[tuple[str, str], dict[str, float]] = {
     ("native", "asyncio"): dict.fromkeys(workloads.COMPARED, 1.0),
     ("native", "uvloop"): dict.fromkeys(workloads.COMPARED, 1.25),
-    ("python", "asyncio"): {"switch": 2.5},
+    ("python", "asyncio"): {**dict.fromkeys(workloads.COMPARED, 2.5), "echo": 1.15},
 }
 """Most that a core may cost on a loop, as a ratio of CPU time, by workload."""
 
