@@ -109,7 +109,10 @@ eager_new(PyObject *self, LoopState *loop, PyObject *coro, PyObject *const *valu
         loop->making = 1;
         int status = core.task_type->tp_init(task, args, kwargs);
         if (step.state != NULL && PyList_GET_SIZE(loop->eager) > 0) {
+            PyObject *type, *value, *traceback; /* Ctrl-C inside the step comes out of the constructor */
+            PyErr_Fetch(&type, &value, &traceback);
             Py_XDECREF(ask_slow("end_eager_inside", (PyObject *)loop, (PyObject *)step.state, NULL));
+            PyErr_Restore(type, value, traceback);
         }
         end_step(loop, &step);
         loop->eager_step = step.outer;
