@@ -162,8 +162,10 @@ def test_a_cancelled_gather_cancels_its_children(trace_main: TraceMain) -> None:
 def test_tasks_left_over_are_cancelled_by_the_loop(trace_main: TraceMain) -> None:
     """What asyncio.run cancels when main is over was cancelled by the loop."""
 
+    left_over = []  # else nothing holds the task and its future but each other, and a collection ends it before the loop does
+
     async def main() -> None:
-        named("victim", forever())
+        left_over.append(named("victim", forever()))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
