@@ -22,9 +22,9 @@ class Traced(NamedTuple):
 
 @pytest.fixture(scope="session")
 def gather(tmp_path_factory: pytest.TempPathFactory) -> Traced:
-    """`run -o t.json gather --scale 0.02 --seed 7`."""
+    """`run gather --scale 0.02 --seed 7 -o t.json`."""
     folder = tmp_path_factory.mktemp("gather")
-    ended = asyncio_trace("run", "-o", "t.json", *GATHER, cwd=folder)
+    ended = asyncio_trace("run", *GATHER, "-o", "t.json", cwd=folder)
     return Traced(ended, timeline.read(folder / "t.json"))
 
 

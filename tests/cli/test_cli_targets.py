@@ -83,6 +83,22 @@ def test_a_scenario_takes_its_options_after_its_name(tmp_path: Path) -> None:
     assert len(recordings(tmp_path)) == 2
 
 
+def test_options_of_run_may_stand_behind_the_name_of_a_scenario_of_ours(tmp_path: Path) -> None:
+    """They are run's there as well, in every way of writing them, up to `--`; the scenario gets the other words."""
+    plain = traced("gather", "--seed", "3", "--scale", "0.001", cwd=tmp_path)
+    words = ("-o", "t.json", "--seed", "3", "-fo", "t.atrace", "--core=python", "--scale", "0.001")
+    mixed = traced("gather", *words, cwd=tmp_path)
+    assert mixed == plain
+    assert (tmp_path / "t.json").exists()
+    assert (tmp_path / "t.atrace").exists()
+    ended = traced("gather", "--scale", "0.001", "--", "-o", "u.json", cwd=tmp_path)
+    assert (ended.status, len(ended.said)) == (2, 1)
+    assert ended.said[0].endswith("-o u.json")
+    assert not (tmp_path / "u.json").exists()
+    ended = traced("gather", "-o", cwd=tmp_path)
+    assert (ended.status, ended.stderr) == (2, "asyncio-trace: -o needs a value after it\n")
+
+
 def test_a_scenarios_complaint_is_its_own(tmp_path: Path) -> None:
     """A wrong option of a scenario ends it with 2 and the scenario's own line."""
     ended = traced("gather", "--scale", "none", cwd=tmp_path)

@@ -12,12 +12,16 @@ import click
 from asyncio_trace.cli import outputs
 from asyncio_trace.cli.durations import threshold_option
 from asyncio_trace.cli.main import fail
-from asyncio_trace.cli.target import Target, resolve
+from asyncio_trace.cli.target import Target, is_own_scenario, resolve
 from asyncio_trace.errors import AsyncioTraceError, UsageError
 
 
 class _RunCommand(click.Command):
-    """Stops reading options at the target, also where that is `-m module` or `-c code`."""
+    """Stops reading options at the target, also where that is `-m module` or `-c code`.
+
+    Behind the name of a scenario of ours it goes on: those take no options of these names, so `run gather -o t.json` can mean
+    one thing only.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         valued = {
@@ -40,7 +44,30 @@ class _RunCommand(click.Command):
                 args = [*args[:at], "--", *args[at + taken :]]
                 break
             at += 2 if word in valued or _awaits_value(word, valued) else 1
+        if at < len(args) and is_own_scenario(args[at]):
+            ours, theirs = self._options_in(args[at + 1 :], valued)
+            args = [*args[:at], *ours, *args[at:][:1], *theirs]
         return super().parse_args(ctx, args)
+
+    def _options_in(self, words: list[str], valued: set[str]) -> tuple[list[str], list[str]]:
+        """Words that are options of this command, with their values, and all others."""
+        known = {name for option in self.params if isinstance(option, click.Option) for name in option.opts}
+        ours: list[str] = []
+        theirs: list[str] = []
+        rest = iter(words)
+        for word in rest:
+            if word == "--":
+                theirs += [word, *rest]
+            elif word.partition("=")[0] in known or (word[:2] in known and not word.startswith("--")):
+                ours.append(word)
+                if word in valued or _awaits_value(word, valued):
+                    value = next(rest, None)
+                    if value is None:
+                        raise UsageError(f"{word} needs a value after it")
+                    ours.append(value)
+            else:
+                theirs.append(word)
+        return ours, theirs
 
 
 def _awaits_value(word: str, valued: set[str]) -> bool:
@@ -89,8 +116,9 @@ def command(
 ) -> None:
     """Run TARGET and trace every event loop in it.
 
-    TARGET is a scenario's name, a script, -m MODULE or -c CODE. All words after it belong to the program. The program's output
-    and exit status stay its own; the timeline is drawn on stderr.
+    TARGET is a scenario's name, a script, -m MODULE or -c CODE. All words after it belong to the program (but for OPTIONS
+    behind the name of a scenario that comes with asyncio-trace). The program's output and exit status stay its own; the
+    timeline is drawn on stderr.
     """
     import shutil
 

@@ -45,3 +45,12 @@ def resolve(module: str | None, code: str | None, rest: tuple[str, ...]) -> Targ
         return Target(word, ["-m", scenarios[word], *args], [word, *args])
     near = nearest(word, scenarios) or "; asyncio-trace scenarios lists the scenarios"
     raise UsageError(f"{word!r} is neither a file nor a scenario{near}")
+
+
+def is_own_scenario(word: str) -> bool:
+    """Whether a target is a scenario that comes with this package, whose options are known."""
+    if word.startswith("-") or os.path.exists(word):
+        return False
+    from asyncio_trace.scenarios import registry
+
+    return registry.names().get(word, "").startswith(f"{registry.__package__}.")
