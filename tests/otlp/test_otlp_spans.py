@@ -216,7 +216,8 @@ def test_job_in_the_programs_own_trace_is_clipped() -> None:
 def test_no_link_to_the_parent() -> None:
     """A task that wakes itself is its wait's parent already; a link would make Jaeger change the parent reference."""
     trace = gather_trace(1)
-    trace.waits[0] = Wait(2, 5_000, MS, 2 * MS, "future", Awaited("Future", None, ""), (), Waker("task", 2, MS, None))
+    woke_itself = Wait(2, 5_000, MS, 2 * MS, "future", Awaited("Future", None, ""), (), Waker("task", 2, MS, None))
+    trace.waits = [woke_itself, *trace.waits[1:]]
     wait = named(build_spans(trace), "await Future")
     assert wait.links == []
     assert wait.attributes["asyncio.wake.task"] == 2

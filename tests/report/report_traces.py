@@ -69,7 +69,7 @@ def shop(slowness: int = 1) -> Trace:
     made.run(None, 910 * MS, 911 * MS, "Timeout._on_timeout")
     made.job("render", 200 * MS, 210 * MS, 260 * MS)
     made.idle(500 * MS, 800 * MS)
-    made.trace.runs.sort(key=lambda run: run.start_ns)
+    made.trace.runs = sorted(made.trace.runs, key=lambda run: run.start_ns)
     return made.trace
 
 

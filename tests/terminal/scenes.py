@@ -57,8 +57,8 @@ class Scene:
 
     def done(self) -> Trace:
         """The trace, its rows ordered by their start."""
-        self.trace.runs.sort(key=lambda run: run.start_ns)
-        self.trace.waits.sort(key=lambda wait: wait.start_ns)
+        self.trace.runs = sorted(self.trace.runs, key=lambda run: run.start_ns)
+        self.trace.waits = sorted(self.trace.waits, key=lambda wait: wait.start_ns)
         return self.trace
 
 
@@ -136,7 +136,7 @@ def trouble() -> Trace:
     )
     scene.run(report, 1_601 * MS, 1_604 * MS)
     scene.end(report, 1_604 * MS)
-    scene.trace.jobs += [
+    scene.trace.jobs = [
         Job(40, 1, report.id, 41, "render", None, 1_002 * MS, 1_003 * MS, 1_600 * MS, 77, "asyncio_0", "returned"),
         Job(42, 1, report.id, 43, "upload", None, 1_002 * MS, 1_300 * MS, 1_450 * MS, 77, "asyncio_0", "raised"),
     ]

@@ -1,33 +1,48 @@
 """A recording as tables: what happened, independent of how it was captured or will be shown."""
 
+from asyncio_trace.model.codes import NEVER, NONE, OUTCOMES, WAKER_KINDS
 from asyncio_trace.model.load import load
+from asyncio_trace.model.table import Table
 from asyncio_trace.model.tables import (
     Awaited,
+    Callback,
     Future,
     Idle,
+    Iteration,
     Job,
     Loop,
     Program,
+    Resource,
     Run,
     Site,
     Task,
-    Trace,
     Wait,
+    Wake,
     Waker,
 )
+from asyncio_trace.model.trace import Trace
 
 __all__ = [
+    "NEVER",
+    "NONE",
+    "OUTCOMES",
+    "WAKER_KINDS",
     "Awaited",
+    "Callback",
     "Future",
     "Idle",
+    "Iteration",
     "Job",
     "Loop",
     "Program",
+    "Resource",
     "Run",
     "Site",
+    "Table",
     "Task",
     "Trace",
     "Wait",
+    "Wake",
     "Waker",
     "load",
 ]

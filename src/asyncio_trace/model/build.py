@@ -7,10 +7,12 @@ from typing import Any
 
 from asyncio_trace.events import records as r
 from asyncio_trace.model import kinds
+from asyncio_trace.model.encode import turn_into_columns
 from asyncio_trace.model.gaps import Gaps
 from asyncio_trace.model.places import Places
 from asyncio_trace.model.runs import split_nested
-from asyncio_trace.model.tables import Future, Idle, Job, Loop, Program, Run, Task, Trace, Waker
+from asyncio_trace.model.tables import Callback, Future, Idle, Job, Loop, Program, Resource, Run, Task, Waker
+from asyncio_trace.model.trace import Trace
 from asyncio_trace.model.waits import OpenWait, WaitNames
 from asyncio_trace.recording.format import Segment
 from asyncio_trace.recording.tables import Tables
@@ -44,6 +46,8 @@ class TraceBuilder:
         self._steps: list[tuple[int, int, int, int]] = []
         """(loop, start, end, task)."""
         self._callbacks: list[Run] = []
+        self._queued: list[tuple[r.CallbackRun | r.Step, str]] = []
+        """What ran as a callback, with its name; wakers wait until all names are known."""
         self._housekeeping: dict[int, str] = {}
         """Id to coroutine of tasks that `asyncio.run` makes for itself."""
         self._waits: list[tuple[OpenWait, int, int | None, int | None, Waker | None]] = []
@@ -108,7 +112,7 @@ class TraceBuilder:
             core=str(header.get("core", "")),
             recorded_from_ns=self._gaps.from_ns,
         )
-        return Trace(
+        trace = Trace(
             program=program,
             tasks=sorted(self._tasks.values(), key=lambda task: (task.created_ns, task.id)),
             runs=runs,
@@ -116,11 +120,18 @@ class TraceBuilder:
             futures=sorted(self._futures.values(), key=lambda future: (future.created_ns, future.id)),
             jobs=sorted(self._jobs.values(), key=lambda job: (job.submitted_ns, job.id)),
             idle=self._idle,
+            callbacks=sorted(
+                (self._callback(record, name) for record, name in self._queued), key=lambda row: (row.start_ns, row.loop)
+            ),
+            resources=[Resource(number, name) for number, name in self._resources.items()],
             dropped_events=self._dropped,
             complete=self._ended and not self._dropped and not self._gaps.number,
             cut=not self._ended,
             gaps=self._gaps.number,
         )
+        trace.parent_spans.update((task.id, task.parent_span) for task in trace.tasks if task.parent_span is not None)
+        turn_into_columns(trace)
+        return trace
 
     # -- records --------------------------------------------------------------------------------------------------------
 
@@ -209,6 +220,7 @@ class TraceBuilder:
             name = self._housekeeping.get(record.task)
             if name is not None:
                 self._callbacks.append(Run(None, name, record.loop, record.start_ns, record.end_ns))
+                self._queued.append((record, name))
                 self._end = max(self._end, record.end_ns)
             return  # else its creation was lost with dropped events
         start, end = record.start_ns, record.end_ns
@@ -261,6 +273,7 @@ class TraceBuilder:
     def _callback_run(self, record: r.CallbackRun) -> None:
         name = self._tables.string(record.name)
         self._callbacks.append(Run(None, name, record.loop, record.start_ns, record.end_ns))
+        self._queued.append((record, name))
         self._end = max(self._end, record.end_ns)
 
     def _future_created(self, record: r.FutureCreated) -> None:
@@ -354,6 +367,15 @@ class TraceBuilder:
             job.outcome = _outcome(ran.outcome)
         elif job.future is not None and (future := self._futures.get(job.future)) is not None:
             job.ended_ns, job.outcome = future.resolved_ns, future.outcome
+
+    def _callback(self, record: r.CallbackRun | r.Step, name: str) -> Callback:
+        """A callback, or a step that shows as one; it was queued when it started, at the latest."""
+        ready = min(record.ready_ns or record.start_ns, record.start_ns)
+        if isinstance(record, r.CallbackRun):
+            origin = self._waker(r.Woken(0, ready, record.origin, record.origin_id, 0), ready)
+        else:
+            origin = self._waker(record, ready)
+        return Callback(name, record.loop, ready, record.start_ns, record.end_ns, origin)
 
     def _waker(
         self, record: r.Step | r.Woken | r.FutureResolved | r.CancelRequested, ns: int, opened: OpenWait | None = None

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from asyncio_trace.model.build import TraceBuilder
-from asyncio_trace.model.tables import Trace
+from asyncio_trace.model.trace import Trace
 from asyncio_trace.recording.reader import RecordingReader
 
 
@@ -18,6 +17,8 @@ def load(path: str | Path) -> Trace:
     Raises:
         InputError: It is missing, empty, broken from the start, or not a recording.
     """
+    from asyncio_trace.model.build import TraceBuilder  # needs numpy, which whoever only names a `Trace` can do without
+
     with RecordingReader(path) as reader, _collector_resting():
         builder = TraceBuilder(reader.tables)
         builder.add_all(reader.records())

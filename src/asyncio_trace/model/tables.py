@@ -1,4 +1,4 @@
-"""The tables of a trace, one dataclass a row.
+"""The rows of a trace's tables, one dataclass a table.
 
 Times are integer nanoseconds since the trace began. `None` means "not known" or "has not happened", never zero.
 """
@@ -149,6 +149,60 @@ class Idle:
     end_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A callback that is not a task's step, from when it was queued."""
+
+    name: str
+    """Qualified name."""
+    loop: int
+    ready_ns: int
+    """When it was queued: its due time for a timer, the selector's return for I/O."""
+    start_ns: int
+    end_ns: int
+    """What ran inside it (an eager task's first step) counts too; rows of `Run` are told apart."""
+    origin: Waker | None
+    """What queued it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A lock, semaphore, event, condition, barrier or queue that a task waited on."""
+
+    id: int
+    type: str
+    """The class's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """An edge of the graph of causes: what made a wait ready."""
+
+    wait: int
+    """Number of the row in `Trace.waits`."""
+    run: int | None
+    """Number of the row in `Trace.runs` that did it; None where no run did, as for timers and I/O."""
+    kind: str
+    """`Waker.kind`."""
+    ns: int
+    """`Waker.ns`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """What a loop did between two waits in its selector; a loop that always has something to run has long ones."""
+
+    loop: int
+    start_ns: int
+    end_ns: int
+    idle_ns: int
+    """How long it had waited in its selector before."""
+    runs: int
+    """Rows of `Trace.runs` that began in it."""
+    running_ns: int
+    """How long those took together."""
+
+
 @dataclass(slots=True)
 class Loop:
     """An event loop."""
@@ -175,25 +229,3 @@ class Program:
     core: str = ""
     recorded_from_ns: int = 0
     """The first instant that the recording tells of: 0 unless it is only the last part of a trace."""
-
-
-@dataclass(slots=True)
-class Trace:
-    """Everything that a recording says. Rows are ordered by their start."""
-
-    program: Program
-    tasks: list[Task] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
-    waits: list[Wait] = field(default_factory=list)
-    futures: list[Future] = field(default_factory=list)
-    jobs: list[Job] = field(default_factory=list)
-    idle: list[Idle] = field(default_factory=list)
-    dropped_events: int = 0
-    complete: bool = True
-    """False if anything is missing between the recording's begin and its end."""
-    cut: bool = False
-    """True if the recording ends before the trace did."""
-    gaps: int = 0
-    """Places in the recording, before its end, at which something is missing because the file is damaged there."""
-    lost_bytes: int = 0
-    """Bytes of the file that are damaged and were left out."""

@@ -72,7 +72,7 @@ def lay_out(trace: Trace, trace_id: int) -> Layout:
     clock = Clock(trace.program.started_unix_ns)
     start, end = clock.at(trace.program.recorded_from_ns), clock.at(last_ns(trace))
     places: dict[int, Place] = {}
-    for task in _creators_first(trace.tasks):
+    for task in _creators_first(list(trace.tasks)):
         places[task.id] = _place(task, places, clock, trace_id, start, end)
     return Layout(clock, trace_id, start, end, places)
 

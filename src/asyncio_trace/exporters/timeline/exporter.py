@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from asyncio_trace.analysis.rules import find_all
@@ -41,7 +41,7 @@ class TimelineExporter:
 def pieces(trace: Trace, progress: Progress = no_progress) -> Iterator[str]:
     """The document's text, row by row."""
     encoder = Encoder()
-    tables: list[tuple[str, Callable[[Any], object], list[Any]]] = [
+    tables: list[tuple[str, Callable[[Any], object], Sequence[Any]]] = [
         ("tasks", encoder.task, trace.tasks),
         ("runs", encoder.run, trace.runs),
         ("waits", encoder.wait, trace.waits),
