@@ -8,16 +8,32 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from asyncio_trace.model.interned import Sites, Stacks, Strings, WaitKinds
 from asyncio_trace.model.kinds import KINDS
 from asyncio_trace.model.table import Table
-from asyncio_trace.model.tables import Callback, Future, Idle, Iteration, Job, Program, Resource, Run, Task, Wait, Wake
+from asyncio_trace.model.tables import (
+    Callback,
+    Future,
+    Hold,
+    Idle,
+    Iteration,
+    Job,
+    Level,
+    Program,
+    Resource,
+    Run,
+    Task,
+    Wait,
+    Wake,
+)
 
 if TYPE_CHECKING:
     from asyncio_trace.model.columns import (
         CallbackColumns,
         Columns,
         FutureColumns,
+        HoldColumns,
         IdleColumns,
         IterationColumns,
         JobColumns,
+        LevelColumns,
         ResourceColumns,
         RunColumns,
         TaskColumns,
@@ -67,6 +83,8 @@ class Trace:
     idle: _Held[Idle, IdleColumns] = _Held("IdleColumns")
     callbacks: _Held[Callback, CallbackColumns] = _Held("CallbackColumns")
     resources: _Held[Resource, ResourceColumns] = _Held("ResourceColumns")
+    holds: _Held[Hold, HoldColumns] = _Held("HoldColumns")
+    levels: _Held[Level, LevelColumns] = _Held("LevelColumns")
 
     def __init__(
         self,
@@ -85,6 +103,8 @@ class Trace:
         *,
         callbacks: Iterable[Callback] = (),
         resources: Iterable[Resource] = (),
+        holds: Iterable[Hold] = (),
+        levels: Iterable[Level] = (),
     ) -> None:
         self.program = program
         self.strings = Strings()
@@ -105,6 +125,8 @@ class Trace:
         self.idle = idle
         self.callbacks = callbacks
         self.resources = resources
+        self.holds = holds
+        self.levels = levels
         self.dropped_events = dropped_events
         self.complete = complete
         """False if anything is missing between the recording's begin and its end."""
@@ -146,6 +168,6 @@ class Trace:
 
 
 _COMPARED = (
-    "program", "tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources",
-    "dropped_events", "complete", "cut", "gaps", "lost_bytes",
+    "program", "tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources", "holds",
+    "levels", "dropped_events", "complete", "cut", "gaps", "lost_bytes",
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio_trace.events import records as r
 from asyncio_trace.model import kinds
 from asyncio_trace.model.places import Places
+from asyncio_trace.model.resources import ResourceBook
 from asyncio_trace.model.tables import Awaited, Future, Site, Task, Wait, Waker
 
 
@@ -32,7 +33,7 @@ class WaitNames:
         places: Places,
         tasks: dict[int, Task],
         futures: dict[int, Future],
-        resources: dict[int, str],
+        resources: ResourceBook,
         threads: dict[int, tuple[str, int]],
         job_futures: dict[int, int],
         jobs_ran: dict[int, r.JobRan],
@@ -71,7 +72,7 @@ class WaitNames:
         elif future is not None:
             type_name = future.type
         else:
-            type_name = self._resources.get(number, "")
+            type_name = self._resources.type_of(number)
         if opened.stack not in self._kinds:
             self._kinds[opened.stack] = kinds.of_stack(stack)
         by_type = kinds.of_type(type_name, is_task=task is not None, is_job=number in self._job_futures)

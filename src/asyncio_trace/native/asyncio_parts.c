@@ -44,6 +44,17 @@ parts_init(PyObject *found)
     PyObject *makers = PyDict_GetItemString(found, "makers");
     parts.wakes_reader = Py_XNewRef(PyDict_GetItemString(found, "wakes_reader"));
     parts.reader_protocol = (PyTypeObject *)Py_XNewRef(PyDict_GetItemString(found, "reader_protocol"));
+    parts.wakes_next = Py_XNewRef(PyDict_GetItemString(found, "wakes_next"));
+    parts.puts = Py_XNewRef(PyDict_GetItemString(found, "puts"));
+    parts.gets = Py_XNewRef(PyDict_GetItemString(found, "gets"));
+    parts.deque_type = (PyTypeObject *)Py_XNewRef(PyDict_GetItemString(found, "deque_type"));
+    parts.event_type = (PyTypeObject *)Py_XNewRef(PyDict_GetItemString(found, "event_type"));
+    if (parts.event_type == NULL || parts.wakes_next == NULL || parts.puts == NULL || parts.gets == NULL || parts.deque_type == NULL
+        || !PyCode_Check(parts.puts)) {
+        PyErr_SetString(PyExc_TypeError, "parts are missing");
+        return -1;
+    }
+    parts.queues_file = Py_NewRef(((PyCodeObject *)parts.puts)->co_filename);
     if (makers == NULL || !PyTuple_Check(makers) || parts.wakes_reader == NULL) {
         PyErr_SetString(PyExc_TypeError, "parts are missing");
         return -1;

@@ -23,7 +23,6 @@ typedef struct {
 
 static Stack *stacks;
 static size_t stacks_mask, stacks_used;
-static Table *resources; /* address to (number, weak reference) */
 
 static void
 stacks_drop(void)
@@ -45,7 +44,6 @@ void
 stacks_clear(void)
 {
     stacks_drop();
-    Py_CLEAR(resources);
 }
 
 static Stack *
@@ -120,39 +118,6 @@ ask_stack(const char *name, PyObject *coro, int yields, int64_t *number, int *de
     Py_XDECREF(function);
     Py_XDECREF(answer);
     return result;
-}
-
-/* Id of a lock, queue or the like; 0 if it can't be had. Sets no error. */
-int64_t
-resource_id(PyObject *thing)
-{
-    PyObject *known = table_get(resources, thing);
-    if (known != NULL && weak_target(PyTuple_GET_ITEM(known, 1)) == thing) {
-        return PyLong_AsLongLong(PyTuple_GET_ITEM(known, 0));
-    }
-    PyObject *function = PyObject_GetAttrString(core.slow, "identify");
-    PyObject *number = function == NULL ? NULL : PyObject_CallOneArg(function, thing);
-    Py_XDECREF(function);
-    if (number == NULL) {
-        failed(0);
-        return 0;
-    }
-    int64_t id = PyLong_AsLongLong(number);
-    PyObject *reference = PyWeakref_NewRef(thing, NULL);
-    PyObject *pair = reference == NULL ? NULL : PyTuple_Pack(2, number, reference);
-    if (pair != NULL && resources->used > MOST_STACKS) {
-        Table *fresh = table_new();
-        if (fresh != NULL) {
-            Py_SETREF(resources, fresh);
-        }
-    }
-    if (pair == NULL || table_set(resources, thing, pair) < 0) {
-        PyErr_Clear(); /* it takes no weak references: ask again next time */
-    }
-    Py_XDECREF(reference);
-    Py_XDECREF(pair);
-    Py_DECREF(number);
-    return id;
 }
 
 /* Number of the await stack of a suspended coroutine, generator or the like; `waits_on`, if given, gets the lock, queue or the like
@@ -245,6 +210,5 @@ int
 stacks_begin(void)
 {
     stacks_clear();
-    resources = table_new();
-    return resources == NULL ? -1 : 0;
+    return 0;
 }

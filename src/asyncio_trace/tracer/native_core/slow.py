@@ -31,7 +31,7 @@ class Slow:
         self.site = recorder.site
         self.string = recorder.string
         self.thread = recorder.thread
-        self.identify = stacks.identify
+        self.identify = core.resources.identify
         self.intern_stack = lambda coro, yields: (*stacks.intern(coro), None)
         self.loop_runs = causes.is_running
         self.check_fresh = tasks.check_fresh
