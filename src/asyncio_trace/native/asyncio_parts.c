@@ -18,8 +18,8 @@ find_getter(PyTypeObject *type, const char *name)
     return found;
 }
 
-static PyMethodDef *
-find_method(PyTypeObject *type, const char *name)
+PyMethodDef *
+find_method(PyTypeObject *type, const char *name, int flags)
 {
     PyObject *descriptor = PyObject_GetAttrString((PyObject *)type, name);
     if (descriptor == NULL) {
@@ -29,7 +29,7 @@ find_method(PyTypeObject *type, const char *name)
     PyMethodDef *found = NULL;
     if (Py_IS_TYPE(descriptor, &PyMethodDescr_Type)) {
         found = ((PyMethodDescrObject *)descriptor)->d_method;
-        if (!(found->ml_flags & METH_NOARGS)) {
+        if (found->ml_flags != flags) {
             found = NULL;
         }
     }
@@ -68,7 +68,7 @@ parts_init(PyObject *found)
     parts.future_state = find_getter(core.future_type, "_state");
     parts.future_exception = find_getter(core.future_type, "_exception");
     parts.step_self = find_getter(core.step_type, "__self__");
-    parts.task_cancelling = find_method(core.task_type, "cancelling");
+    parts.task_cancelling = find_method(core.task_type, "cancelling", METH_NOARGS);
     return 0;
 }
 

@@ -22,6 +22,9 @@ extern Parts parts;
 int parts_init(PyObject *found);
 /* How a type of asyncio's gets an attribute; NULL if not in C. */
 PyGetSetDef *find_getter(PyTypeObject *type, const char *name);
+/* How a type of asyncio's does what a method says; NULL if not in C, or called in another way. */
+PyMethodDef *find_method(PyTypeObject *type, const char *name, int flags);
+PyObject *watch_cancels(PyObject *module, PyObject *on);
 PyObject *hide_sentinels(PyObject *module, PyObject *on);
 int is_stream_reader_callback(PyObject *callback);
 int is_loop_running(LoopState *loop);

@@ -349,6 +349,7 @@ static PyMethodDef methods[] = {
     {"resource_method", resource_method, METH_VARARGS, NULL},
     {"new_callable", callable_of, METH_VARARGS, NULL},
     {"new_sentinel", new_sentinel, METH_VARARGS, NULL},
+    {"watch_cancels", watch_cancels, METH_O, NULL},
     {"hide_sentinels", hide_sentinels, METH_O, NULL},
     {"set_up", set_up, METH_O, NULL},
     {"begin", begin_trace, METH_VARARGS, NULL},

@@ -157,5 +157,13 @@ class NativeTasks(Tasks):
         state: TaskState = _native.new_state(task)
         return state
 
+    def watch_cancels(self) -> None:
+        """Have `Task.cancel` tell."""
+        _native.watch_cancels(True)
+
+    def release(self) -> None:
+        """Leave every task as if we had never been there."""
+        _native.watch_cancels(False)
+
     def _build_finish_step(self) -> Any:
         return _native.finish_step

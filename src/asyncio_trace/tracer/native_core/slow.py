@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncio_trace.tracer import causes, sites
 from asyncio_trace.tracer.await_stack import NONE
+from asyncio_trace.tracer.loop_state import ATTRIBUTE
 
 if TYPE_CHECKING:
     from asyncio_trace.tracer.native_core.core import NativeCore
@@ -89,8 +90,9 @@ class Slow:
 
     def woken_by_cancel(self, task: Any, state: Any, future: Any) -> None:
         """A task that is being woken has been asked to cancel."""
-        tasks = self._core.tasks
-        tasks.cancel_requested(task, state, tasks.inherited_cancel(future) or state.wake)
+        tasks, loop = self._core.tasks, getattr(task.get_loop(), ATTRIBUTE)
+        cause = tasks.inherited_cancel(future) or causes.time_limit(loop, sys._getframe(1)) or state.wake
+        tasks.cancel_requested(task, state, cause)
 
     def follow_python_future(self, future: Any, number: int) -> None:
         """Follow a future that is not asyncio's own in C."""

@@ -40,6 +40,7 @@ class PythonCore:
         self.runs = runs.build(recorder, self.tasks, events.Handle._run)
         self.wrapped = self.make_wrapped()
         self.futures.hide()
+        self.tasks.watch_cancels()
         self._flusher: Flusher | None = None
 
     def make_parts(self, recorder: Any) -> tuple[Futures, AwaitStacks, Tasks, Jobs]:
@@ -130,6 +131,7 @@ class PythonCore:
         if self._flusher is not None:
             self._flusher.stop()
         self.futures.release()
+        self.tasks.release()
 
 
 def tasks_of(loop: AbstractEventLoop) -> set[Any]:
