@@ -29,6 +29,7 @@ from asyncio_trace.model import (
     Job,
     Level,
     Loop,
+    Member,
     Program,
     Resource,
     Run,
@@ -82,6 +83,7 @@ TRACES = st.builds(
     resources=st.lists(st.builds(Resource, IDS, TEXTS, TEXTS, IDS, TIMES), max_size=4),
     holds=st.lists(st.builds(Hold, IDS, st.none() | IDS, TIMES, MAYBE, PLACE, st.none() | WAKERS), max_size=4),
     levels=st.lists(st.builds(Level, IDS, TIMES, IDS, st.none() | WAKERS), max_size=4),
+    members=st.lists(st.builds(Member, st.integers(0, 9), IDS), max_size=4),
 )  # fmt: skip
 
 
@@ -111,7 +113,7 @@ def small() -> Trace:
 @settings(deadline=None, max_examples=60)
 def test_rows_come_back_from_columns(trace: Trace) -> None:
     """A trace that keeps columns has the rows that it was made of, one by one, in slices and backwards."""
-    tables = ("tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources", "holds", "levels")
+    tables = ("tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources", "holds", "levels", "members")
     before = {name: list(getattr(trace, name)) for name in tables}
     for job in trace.jobs:
         job.thread, job.thread_name = (5, "pool") if job.started_ns else (None, None)

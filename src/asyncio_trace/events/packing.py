@@ -66,6 +66,7 @@ CLASSES: dict[type[r.Record], tuple[FieldClass, ...]] = {
         r.ResourceReleased: "id time num ref num num",
         r.ResourceSet: "id time num ref num num",
         r.QueueLength: "id time num ref num num",
+        r.WaitsFor: "id ref num",
     }.items()
 }
 """Record type to the classes of its fields, in their order."""

@@ -409,11 +409,23 @@ class QueueLength(NamedTuple):
     """Items that are in it now."""
 
 
+class WaitsFor(NamedTuple):
+    """The wait that began with a task's last `Step` is for several: children of a gather, what `wait` was given, tasks of a
+    group. More than one record where their ids do not follow each other; those that were done by then are left out.
+    """
+
+    task: int
+    first: int
+    """Id of a task or future."""
+    ids: int
+    """How many, from that one on."""
+
+
 Record = (
     LoopStarted | LoopClosed | Idle | TaskCreated | TaskNamed | Step | Woken | TaskDone | CallbackRun | FutureCreated
     | FutureResolved | CancelRequested | JobSubmitted | JobRan | ThreadSeen | ResourceSeen | ParentSpan | Dropped | Ended
     | YieldedStep | NumberedName | LoopAlive | TaskAlive | ResourceState | ResourceTaken | ResourceReleased | ResourceSet
-    | QueueLength
+    | QueueLength | WaitsFor
 )  # fmt: skip
 
 KINDS: dict[int, type[Record]] = {
@@ -425,7 +437,7 @@ KINDS: dict[int, type[Record]] = {
         ),
         start=1,
     )),
-    **dict(enumerate((ResourceState, ResourceTaken, ResourceReleased, ResourceSet, QueueLength), start=30)),
+    **dict(enumerate((ResourceState, ResourceTaken, ResourceReleased, ResourceSet, QueueLength, WaitsFor), start=30)),
 }  # fmt: skip
 """Number on the wire to record type. Numbers are never reused."""
 

@@ -12,7 +12,7 @@ from asyncio_trace.model.gaps import Gaps
 from asyncio_trace.model.places import Places
 from asyncio_trace.model.resources import ResourceBook
 from asyncio_trace.model.runs import split_nested
-from asyncio_trace.model.tables import Callback, Future, Idle, Job, Loop, Program, Run, Site, Task, Waker
+from asyncio_trace.model.tables import Callback, Future, Idle, Job, Loop, Member, Program, Run, Site, Task, Waker
 from asyncio_trace.model.trace import Trace
 from asyncio_trace.model.waits import OpenWait, WaitNames
 from asyncio_trace.recording.format import Segment
@@ -81,6 +81,7 @@ class TraceBuilder:
             r.LoopAlive: self._loop_alive,
             r.TaskAlive: self._task_alive,
             Segment: self._segment,
+            r.WaitsFor: self._waits_for,
             **self._resources.takers,
         }
 
@@ -97,8 +98,8 @@ class TraceBuilder:
         names = WaitNames(
             self._places, self._tasks, self._futures, self._resources, self._threads, self._job_futures, self._jobs_ran
         )
+        self._waits.sort(key=lambda row: (row[0].start, row[1]))
         waits = [names.wait(*row) for row in self._waits]
-        waits.sort(key=lambda wait: (wait.start_ns, wait.task))
         for job in self._jobs.values():
             self._finish_job(job)
         argv = header.get("argv")
@@ -127,6 +128,12 @@ class TraceBuilder:
             resources=self._resources.resources.values(),
             holds=sorted(self._resources.holds, key=lambda hold: hold.from_ns),
             levels=self._resources.levels,
+            members=[
+                Member(place, number)
+                for place, (opened, *_) in enumerate(self._waits)
+                for first, count in opened.members
+                for number in range(first, first + count)
+            ],
             dropped_events=self._dropped,
             complete=self._ended and not self._dropped and not self._gaps.number,
             cut=not self._ended,
@@ -251,6 +258,11 @@ class TraceBuilder:
             made = self._made(record) if record.made else None
             yielded = record.end == r.StepEnd.YIELDED
             self._open[record.task] = OpenWait(end, record.awaited, record.stack, yielded, made, self._gaps.number)
+
+    def _waits_for(self, record: r.WaitsFor) -> None:
+        opened = self._open.get(record.task)
+        if opened is not None and 0 < record.ids <= len(self._tasks) + len(self._futures):  # else the file is damaged
+            opened.members += ((record.first, record.ids),)
 
     def _yielded_step(self, record: r.YieldedStep) -> None:
         task, loop, start, end, stack = record

@@ -241,6 +241,14 @@ class LevelColumns(Columns):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class MemberColumns(Columns):
+    """`Trace.members`."""
+
+    wait: Rows
+    id: Ids
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class WakeColumns(Columns):
     """`Trace.wakes`."""
 

@@ -16,6 +16,7 @@ from asyncio_trace.model.tables import (
     Iteration,
     Job,
     Level,
+    Member,
     Resource,
     Run,
     Task,
@@ -207,6 +208,10 @@ def _levels(columns: c.LevelColumns, trace: Trace, at: slice) -> Iterator[Level]
     )
 
 
+def _members(columns: c.MemberColumns, _: Trace, at: slice) -> Iterator[Member]:
+    return map(Member, columns.wait[at].tolist(), columns.id[at].tolist())
+
+
 def _wakes(columns: c.WakeColumns, _: Trace, at: slice) -> Iterator[Wake]:
     return map(
         Wake,
@@ -240,6 +245,7 @@ _DECODERS: dict[type[c.Columns], Callable[[Any, Trace, slice], Iterator[Any]]] =
     c.ResourceColumns: _resources,
     c.HoldColumns: _holds,
     c.LevelColumns: _levels,
+    c.MemberColumns: _members,
     c.WakeColumns: _wakes,
     c.IterationColumns: _iterations,
 }

@@ -212,6 +212,18 @@ class Callback:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One of several tasks and futures that a wait is for: a child of a gather, one of those that `asyncio.wait` was given, a
+    task of a group that is being left. Those that were done when the wait began have no row.
+    """
+
+    wait: int
+    """Number of the row in `Trace.waits`."""
+    id: int
+    """Id of the task or future."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wake:
     """An edge of the graph of causes: what made a wait ready."""
 

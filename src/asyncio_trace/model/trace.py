@@ -16,6 +16,7 @@ from asyncio_trace.model.tables import (
     Iteration,
     Job,
     Level,
+    Member,
     Program,
     Resource,
     Run,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         IterationColumns,
         JobColumns,
         LevelColumns,
+        MemberColumns,
         ResourceColumns,
         RunColumns,
         TaskColumns,
@@ -85,6 +87,7 @@ class Trace:
     resources: _Held[Resource, ResourceColumns] = _Held("ResourceColumns")
     holds: _Held[Hold, HoldColumns] = _Held("HoldColumns")
     levels: _Held[Level, LevelColumns] = _Held("LevelColumns")
+    members: _Held[Member, MemberColumns] = _Held("MemberColumns")
 
     def __init__(
         self,
@@ -105,6 +108,7 @@ class Trace:
         resources: Iterable[Resource] = (),
         holds: Iterable[Hold] = (),
         levels: Iterable[Level] = (),
+        members: Iterable[Member] = (),
     ) -> None:
         self.program = program
         self.strings = Strings()
@@ -127,6 +131,7 @@ class Trace:
         self.resources = resources
         self.holds = holds
         self.levels = levels
+        self.members = members
         self.dropped_events = dropped_events
         self.complete = complete
         """False if anything is missing between the recording's begin and its end."""
@@ -169,5 +174,5 @@ class Trace:
 
 _COMPARED = (
     "program", "tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources", "holds",
-    "levels", "dropped_events", "complete", "cut", "gaps", "lost_bytes",
+    "levels", "members", "dropped_events", "complete", "cut", "gaps", "lost_bytes",
 )  # fmt: skip

@@ -12,13 +12,15 @@ from asyncio_trace.model.tables import Awaited, Future, Site, Task, Wait, Waker
 class OpenWait:
     """A wait whose end is not known yet."""
 
-    __slots__ = ("awaited", "gaps", "made", "stack", "start", "yielded")
+    __slots__ = ("awaited", "gaps", "made", "members", "stack", "start", "yielded")
 
     def __init__(self, start: int, awaited: int, stack: int, yielded: bool, made: Future | None, gaps: int) -> None:
         self.start = start
         self.made = made
         """The future that asyncio made for this wait."""
         self.awaited = awaited
+        self.members: tuple[tuple[int, int], ...] = ()
+        """Ids that it is for, where it is for several: from the first, how many."""
         self.stack = stack
         self.yielded = yielded
         self.gaps = gaps

@@ -49,7 +49,10 @@ parts_init(PyObject *found)
     parts.gets = Py_XNewRef(PyDict_GetItemString(found, "gets"));
     parts.deque_type = (PyTypeObject *)Py_XNewRef(PyDict_GetItemString(found, "deque_type"));
     parts.event_type = (PyTypeObject *)Py_XNewRef(PyDict_GetItemString(found, "event_type"));
-    if (parts.event_type == NULL || parts.wakes_next == NULL || parts.puts == NULL || parts.gets == NULL || parts.deque_type == NULL
+    parts.gathering_type = (PyTypeObject *)Py_XNewRef(PyDict_GetItemString(found, "gathering_type"));
+    parts.crowd_codes = Py_XNewRef(PyDict_GetItemString(found, "crowd_codes"));
+    if (parts.gathering_type == NULL || parts.crowd_codes == NULL || !PyTuple_Check(parts.crowd_codes)
+        || parts.event_type == NULL || parts.wakes_next == NULL || parts.puts == NULL || parts.gets == NULL || parts.deque_type == NULL
         || !PyCode_Check(parts.puts)) {
         PyErr_SetString(PyExc_TypeError, "parts are missing");
         return -1;

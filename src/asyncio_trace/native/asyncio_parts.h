@@ -10,7 +10,8 @@ typedef struct {
     PyObject *wakes_next; /* code of Semaphore._wake_up_next */
     PyObject *puts, *gets; /* codes of Queue.put_nowait and get_nowait */
     PyObject *queues_file; /* their file */
-    PyTypeObject *deque_type, *event_type;
+    PyTypeObject *deque_type, *event_type, *gathering_type;
+    PyObject *crowd_codes; /* tuple of code: see tracer/crowds.py */
     PyObject *makers[16]; /* codes of coroutines that make a future and await it at once */
     int makers_count;
     PyGetSetDef *task_coro, *task_waiter, *future_state, *future_exception, *step_self;

@@ -129,7 +129,7 @@ extern Core core;
     X(get_name) X(_call_soon) X(append) X(context) X(_task_factory) X(loop) X(eager_start) X(_scheduled) X(__qualname__) \
     X(time) X(get_debug) X(current_task) X(task) X(get_task_factory) X(_loop) X(call_exception_handler) X(failed) X(_protocol) \
     X(_thread_id) X(Task) X(run) X(_bound_value) X(_parties) X(_maxsize) X(_waiters) X(_queue) X(_callbacks) \
-    X(popleft) X(done) X(set_result) X(_value)
+    X(popleft) X(done) X(set_result) X(_value) X(_children) X(_tasks)
 #define DECLARE(NAME) PyObject *NAME;
 typedef struct { NAMES(DECLARE) } Names;
 extern Names names;
@@ -189,7 +189,7 @@ int64_t name_of(PyObject *callback);
 int stacks_init(PyObject *module);
 void stacks_clear(void);
 int stacks_begin(void);
-int64_t stack_read(PyObject *coro, int yields, PyObject **thing);
+int64_t stack_read(PyObject *coro, int yields, PyObject **thing, PyObject **crowd);
 
 /* resources.c */
 int resources_init(PyObject *module);
@@ -199,6 +199,9 @@ PyObject *new_attribute(PyObject *module, PyObject *args);
 
 /* queues.c */
 PyObject *resource_method(PyObject *module, PyObject *args);
+
+/* crowds.c */
+void crowd_record(TaskState *waiting, PyObject *future, PyObject *crowd);
 
 /* causes.c */
 Cause current_cause(LoopState *loop, Frame *frame);

@@ -1,7 +1,7 @@
 /* The chain of frames through which a suspended task awaits, and the lock, queue or the like at its end; see
  * tracer/await_stack.py, which interns each stack when it is first seen.
  */
-#include "core.h"
+#include "asyncio_parts.h"
 
 #define MOST_FRAMES 200
 #define MOST_STACKS (1 << 14)
@@ -105,14 +105,18 @@ stack_add(uint64_t hash, const Place *places, int count, int64_t number, int dep
 
 /* Ask the Python side for number and depth of the stack of `coro`. */
 static int
-ask_stack(const char *name, PyObject *coro, int yields, int64_t *number, int *depth, PyObject **thing)
+ask_stack(const char *name, PyObject *coro, int yields, int64_t *number, int *depth, PyObject **thing,
+          PyObject **crowd)
 {
     int result = -1;
     PyObject *function = PyObject_GetAttrString(core.slow, name);
     PyObject *answer = function == NULL ? NULL : PyObject_CallFunctionObjArgs(function, coro, yields ? Py_True : Py_False, NULL);
-    PyObject *found = NULL;
-    if (answer != NULL && PyArg_ParseTuple(answer, "LiO", number, depth, &found)) {
+    PyObject *found = NULL, *several = NULL;
+    if (answer != NULL && PyArg_ParseTuple(answer, "LiOO", number, depth, &found, &several)) {
         *thing = Py_NewRef(found);
+        if (crowd != NULL && several != Py_None) {
+            *crowd = Py_NewRef(several);
+        }
         result = 0;
     }
     Py_XDECREF(function);
@@ -121,10 +125,10 @@ ask_stack(const char *name, PyObject *coro, int yields, int64_t *number, int *de
 }
 
 /* Number of the await stack of a suspended coroutine, generator or the like; `waits_on`, if given, gets the lock, queue or the like
- * that it waits on (new reference) or NULL. Sets no error.
+ * that it waits on (new reference) or NULL, and `crowd` the set or group for which its innermost frame awaits. Sets no error.
  */
 int64_t
-stack_read(PyObject *coro, int yields, PyObject **waits_on)
+stack_read(PyObject *coro, int yields, PyObject **waits_on, PyObject **crowd)
 {
     Place places[MOST_FRAMES];
     Frame *frames[MOST_FRAMES];
@@ -160,10 +164,11 @@ stack_read(PyObject *coro, int yields, PyObject **waits_on)
     PyObject *thing = NULL;
     if (waits_on != NULL) {
         *waits_on = NULL;
+        *crowd = NULL;
     }
     if (!simple || count == MOST_FRAMES) {
         Py_XDECREF(awaiting);
-        if (ask_stack("read_stack", coro, yields, &number, &depth, &thing) < 0) {
+        if (ask_stack("read_stack", coro, yields, &number, &depth, &thing, crowd) < 0) {
             failed(0);
             return 0;
         }
@@ -179,12 +184,17 @@ stack_read(PyObject *coro, int yields, PyObject **waits_on)
             depth = stack->depth;
         }
         else {
-            if (ask_stack("intern_stack", coro, yields, &number, &depth, &thing) < 0) {
+            if (ask_stack("intern_stack", coro, yields, &number, &depth, &thing, crowd) < 0) {
                 failed(0);
                 return 0;
             }
             Py_CLEAR(thing);
             stack_add(hash, places, count, number, depth);
+        }
+        for (Py_ssize_t at = 0; waits_on != NULL && at < PyTuple_GET_SIZE(parts.crowd_codes); at++) {
+            if (places[count - 1].code == PyTuple_GET_ITEM(parts.crowd_codes, at)) {
+                *crowd = Py_XNewRef(frame_local(frames[count - 1], 0));
+            }
         }
         if (depth != DEPTH_NONE && waits_on != NULL) {
             int index = depth == DEPTH_INNERMOST ? count - 1 : depth;

@@ -299,7 +299,7 @@ static const char *const CLASSES[KINDS_END] = {
     [JOB_RAN] = "itdnn", [THREAD_SEEN] = "nnn", [RESOURCE_SEEN] = "in", [PARENT_SPAN] = "isssn", [DROPPED] = "n",
     [ENDED] = "t", [YIELDED_STEP] = "iltdn", [NUMBERED_NAME] = "in",
     [RESOURCE_STATE] = "itnnn", [RESOURCE_TAKEN] = "itnnn", [RESOURCE_RELEASED] = "itnnnn", [RESOURCE_SET] = "itnnnn",
-    [QUEUE_LENGTH] = "itnnnn",
+    [QUEUE_LENGTH] = "itnnnn", [WAITS_FOR] = "inn",
 };
 
 int

@@ -24,6 +24,7 @@ from asyncio_trace.events.records import (
 )
 from asyncio_trace.tracer.await_stack import NONE, AwaitStacks
 from asyncio_trace.tracer.causes import callback_name, current_cause, time_limit
+from asyncio_trace.tracer.crowds import CODES, GATHERING, Crowds, leaves
 from asyncio_trace.tracer.futures import Futures
 from asyncio_trace.tracer.loop_state import ATTRIBUTE, Cause, EagerStep, LoopState, TaskReference, TaskState
 from asyncio_trace.tracer.recorder import Recorder
@@ -197,7 +198,7 @@ class Tasks:
         state = self.by_address.get(id(future))
         if state is not None:
             return state.cancel_cause
-        for child in getattr(future, "_children", ()) if type(future).__name__ == "_GatheringFuture" else ():
+        for child in leaves(future._children) if type(future) is GATHERING else ():
             state = self.by_address.get(id(child))
             if state is not None and state.cancel_cause is not None:
                 return state.cancel_cause
@@ -209,6 +210,7 @@ class Tasks:
         future_id = futures.by_address.get
         task_state = by_address.get
         read_stack, resource = self._stacks.read, self._stacks.resource
+        record_crowd = Crowds(recorder, by_address, futures.by_address).record
         extend, next_id = recorder.buffer.extend, recorder.next_id
         origin = recorder.origin
         header, waiting, yielded = HEADERS[Step], StepEnd.WAITING, StepEnd.YIELDED
@@ -253,6 +255,8 @@ class Tasks:
                         made_ns,
                     )
                 )
+                if type(future) is GATHERING or getattr(inner, "cr_code", None) in CODES:
+                    record_crowd(state, future, inner)
             elif task.done():
                 self._finish_task(loop, state, task, cause, start - origin, end)
             else:

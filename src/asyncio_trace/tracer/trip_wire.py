@@ -1,8 +1,8 @@
 """Who cancels a task that does not wait: nothing of that passes the loop.
 
-`Task.cancel` then only marks the task, and puts its message into the task, in place of the message that was there before. So the
-Python core puts an object there that is removed by that, inside the call, and tells. The native core has `Task.cancel` itself
-tell (cancels.c).
+`Task.cancel` then only marks the task, and puts its message into the task, in place of the message that was there before. So
+the Python core puts an object there that is removed by that, inside the call, and tells. The native core has `Task.cancel`
+itself tell (cancels.c).
 """
 
 from __future__ import annotations

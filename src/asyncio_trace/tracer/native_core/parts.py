@@ -11,7 +11,7 @@ from contextvars import Context
 from typing import Any
 from weakref import WeakSet
 
-from asyncio_trace.tracer import await_stack
+from asyncio_trace.tracer import await_stack, crowds
 from asyncio_trace.tracer.native_core import _native
 from asyncio_trace.tracer.python_core.callbacks import StepCallbacks, probe_step_type
 from asyncio_trace.tracer.tasks import YIELDED
@@ -67,6 +67,8 @@ def set_up() -> None:
             "puts": asyncio.Queue.put_nowait.__code__,
             "gets": asyncio.Queue.get_nowait.__code__,
             "deque_type": deque,
+            "gathering_type": crowds.GATHERING,
+            "crowd_codes": crowds.CODES,
             "event_type": asyncio.Event,
             "reader_protocol": asyncio.StreamReaderProtocol,
             "plain_process_events": asyncio.selector_events.BaseSelectorEventLoop._process_events,  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncio_trace.tracer import causes, sites
 from asyncio_trace.tracer.await_stack import NONE
+from asyncio_trace.tracer.crowds import crowd_of
 from asyncio_trace.tracer.loop_state import ATTRIBUTE
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Slow:
         self.string = recorder.string
         self.thread = recorder.thread
         self.identify = core.resources.identify
-        self.intern_stack = lambda coro, yields: (*stacks.intern(coro), None)
+        self.intern_stack = lambda coro, yields: (*stacks.intern(coro), None, None)
         self.loop_runs = causes.is_running
         self.check_fresh = tasks.check_fresh
         self.state_of = core.state_of
@@ -72,11 +73,12 @@ class Slow:
         prefix = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
         return self.string(prefix + kind.__qualname__)
 
-    def read_stack(self, coro: Any, yields: bool) -> tuple[int, int, Any]:
-        """Number of a stack that goes through something the extension does not know; depth; the resource at its end."""
+    def read_stack(self, coro: Any, yields: bool) -> tuple[int, int, Any, Any]:
+        """Number of a stack that goes through something the extension does not know; depth; the resource, and the set or group,
+        at its end."""
         number, depth, inner = self._read(coro, yields)
         thing = self._core.stacks.thing(coro, depth, inner) if depth != NONE else None
-        return number, depth, thing
+        return number, depth, thing, crowd_of(inner)
 
     def end_eager(self, loop: Any) -> None:
         """A run is over: so are the eager steps in it."""
