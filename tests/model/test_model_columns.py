@@ -24,9 +24,12 @@ from asyncio_trace.model import (
     Awaited,
     Callback,
     Future,
+    Hold,
     Idle,
     Job,
+    Level,
     Loop,
+    Member,
     Program,
     Resource,
     Run,
@@ -77,7 +80,10 @@ TRACES = st.builds(
     ),
     st.lists(st.builds(Idle, IDS, TIMES, TIMES), max_size=4),
     callbacks=st.lists(st.builds(Callback, TEXTS, IDS, TIMES, TIMES, TIMES, st.none() | WAKERS), max_size=4),
-    resources=st.lists(st.builds(Resource, IDS, TEXTS), max_size=4),
+    resources=st.lists(st.builds(Resource, IDS, TEXTS, TEXTS, IDS, TIMES), max_size=4),
+    holds=st.lists(st.builds(Hold, IDS, st.none() | IDS, TIMES, MAYBE, PLACE, st.none() | WAKERS), max_size=4),
+    levels=st.lists(st.builds(Level, IDS, TIMES, IDS, st.none() | WAKERS), max_size=4),
+    members=st.lists(st.builds(Member, st.integers(0, 9), IDS), max_size=4),
 )  # fmt: skip
 
 
@@ -107,7 +113,7 @@ def small() -> Trace:
 @settings(deadline=None, max_examples=60)
 def test_rows_come_back_from_columns(trace: Trace) -> None:
     """A trace that keeps columns has the rows that it was made of, one by one, in slices and backwards."""
-    tables = ("tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources")
+    tables = ("tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources", "holds", "levels", "members")
     before = {name: list(getattr(trace, name)) for name in tables}
     for job in trace.jobs:
         job.thread, job.thread_name = (5, "pool") if job.started_ns else (None, None)
@@ -223,7 +229,20 @@ def test_a_library_that_is_missing_is_named(method: str, library: str, monkeypat
 def test_every_column_is_documented() -> None:
     """The reference has a row for each column of each table, with what its numbers are."""
     text = (Path(__file__).parents[2] / "docs/reference/trace-tables.md").read_text("utf-8")
-    for name in ("tasks", "runs", "waits", "wakes", "futures", "callbacks", "iterations", "jobs", "resources", "idle"):
+    for name in (
+        "tasks",
+        "runs",
+        "waits",
+        "wakes",
+        "futures",
+        "callbacks",
+        "iterations",
+        "jobs",
+        "resources",
+        "holds",
+        "levels",
+        "idle",
+    ):
         (section,) = re.findall(rf"^### `{name}`\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
         documented = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE)
         columns = getattr(small(), name).columns

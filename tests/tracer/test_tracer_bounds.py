@@ -16,6 +16,7 @@ from asyncio_trace.tracer import await_stack
 from asyncio_trace.tracer import recorder as recorder_module
 from asyncio_trace.tracer.await_stack import AwaitStacks
 from asyncio_trace.tracer.recorder import MOST_NAMES, MOST_STRINGS, Recorder
+from asyncio_trace.tracer.resources import Resources
 from tracer.tracing import Main, Traced
 
 
@@ -115,7 +116,7 @@ def test_places_do_not_stay() -> None:
 def test_code_of_the_program_is_let_go() -> None:
     """A function that the program has dropped is kept only until the tables begin afresh."""
     recorder = Recorder(Kept())
-    stacks = AwaitStacks(recorder)
+    stacks = AwaitStacks(recorder, Resources(recorder))
     names = program(0)
     coroutine = names["outer_0"]()
     stacks.read(coroutine)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
+import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from asyncio_trace.model import Waker
+from asyncio_trace.model.cancellation import cancelled_through
 from tracer.look import future_made_in, line_of, task_named
 from tracer.tracing import ASYNCIO, Main, Traced, traced
 
@@ -102,7 +108,7 @@ def test_wait_for_cancels_as_a_timer(trace_main: TraceMain) -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(victim, TINY)
 
-    assert canceller(trace_main(main), "victim").kind in ("timer", "task")
+    assert canceller(trace_main(main), "victim").kind == "timer"
 
 
 def test_a_group_cancels_for_the_sibling_that_failed(trace_main: TraceMain) -> None:
@@ -196,6 +202,297 @@ def test_a_task_that_nobody_cancelled_says_so(trace_main: TraceMain) -> None:
         await named("free", asyncio.sleep(0))
 
     assert task_named(trace_main(main).trace, "free").cancelled_by is None
+
+
+async def rest() -> None:
+    """Give way a few times, so that others have begun and wait."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def test_a_task_that_is_queued_names_who_cancels_it(trace_main: TraceMain) -> None:
+    """Woken by one task and cancelled by another before it ran: it was the other, at that line."""
+
+    async def wake(event: asyncio.Event) -> None:
+        event.set()
+
+    async def cancel(victim: asyncio.Task[Any]) -> None:
+        victim.cancel()  # here
+
+    async def wait(event: asyncio.Event) -> None:
+        await event.wait()
+        await forever()
+
+    async def main() -> None:
+        event = asyncio.Event()
+        victim = named("victim", wait(event))
+        await rest()
+        named("waker", wake(event))
+        named("canceller", cancel(victim))
+        await asyncio.wait([victim])
+
+    recording = trace_main(main)
+    waker = canceller(recording, "victim")
+    assert (waker.kind, waker.task) == ("task", task_named(recording.trace, "canceller").id)
+    assert line_of(waker.at).endswith("# here")
+
+
+def test_a_task_that_cancels_itself_tells_the_line(trace_main: TraceMain) -> None:
+    """The instant and the line are those of the call, not of the end of the step."""
+
+    async def cancel_self() -> None:
+        task: Any = asyncio.current_task()
+        task.cancel()  # here
+        await asyncio.sleep(TINY)
+
+    async def main() -> None:
+        await asyncio.wait([named("victim", cancel_self())])
+
+    assert line_of(canceller(trace_main(main), "victim").at).endswith("# here")
+
+
+@pytest.mark.parametrize("queue", ["call_soon", "call_soon_threadsafe"])
+def test_a_callback_that_cancels_leads_to_who_queued_it(trace_main: TraceMain, queue: str) -> None:
+    """`call_soon(task.cancel)` is a relay: it was the task that queued it, at its line."""
+
+    async def cancel(victim: asyncio.Task[Any]) -> None:
+        getattr(asyncio.get_running_loop(), queue)(victim.cancel)  # here
+        await rest()
+
+    async def main() -> None:
+        victim = named("victim", forever())
+        await rest()
+        await asyncio.wait([victim, named("canceller", cancel(victim))])
+
+    recording = trace_main(main)
+    waker = canceller(recording, "victim")
+    assert (waker.kind, waker.task) == ("task", task_named(recording.trace, "canceller").id)
+    assert line_of(waker.at).endswith("# here")
+
+
+def test_a_thread_that_cancels_is_told(trace_main: TraceMain) -> None:
+    """`call_soon_threadsafe(task.cancel)` from another thread names the thread and its line."""
+
+    def cancel(loop: asyncio.AbstractEventLoop, victim: asyncio.Task[Any]) -> None:
+        loop.call_soon_threadsafe(victim.cancel)  # here
+
+    async def main() -> None:
+        victim = named("victim", forever())
+        await rest()
+        thread = threading.Thread(target=cancel, args=(asyncio.get_running_loop(), victim), name="canceller")
+        thread.start()
+        await asyncio.wait([victim])
+        thread.join()
+
+    waker = canceller(trace_main(main), "victim")
+    assert (waker.kind, waker.task, waker.label) == ("thread", None, "canceller")
+    assert line_of(waker.at).endswith("# here")
+
+
+@pytest.mark.parametrize("how", ["wait_for", "timeout"])
+def test_a_time_limit_is_the_origin_for_those_inside(trace_main: TraceMain, how: str) -> None:
+    """What a time limit cancels further in was cancelled by its timer, set at the program's line, through the limited task."""
+
+    async def limited() -> None:
+        if how == "wait_for":
+            await asyncio.wait_for(named("victim", forever()), TINY)  # here
+        else:
+            async with asyncio.timeout(TINY):  # here
+                await named("victim", forever())
+
+    async def main() -> None:
+        await asyncio.wait([named("limited", limited())])
+
+    recording = trace_main(main)
+    waker = canceller(recording, "victim")
+    assert (waker.kind, waker.task) == ("timer", None)
+    assert line_of(waker.at).endswith("# here")
+
+
+def test_the_outer_of_two_time_limits_is_told_from_the_inner(trace_main: TraceMain) -> None:
+    """The one that ran out has the line."""
+
+    async def limited() -> None:
+        async with asyncio.timeout(TINY):  # outer
+            async with asyncio.timeout(1000):  # inner
+                await named("victim", forever())
+
+    async def main() -> None:
+        await asyncio.wait([named("limited", limited())])
+
+    assert line_of(canceller(trace_main(main), "victim").at).endswith("# outer")
+
+
+def test_the_way_down_through_awaits_is_told(trace_main: TraceMain) -> None:
+    """Asked is the outermost task; the innermost was cancelled through all that awaited it."""
+
+    async def chain(depth: int) -> None:
+        await (named(f"link {depth}", chain(depth - 1)) if depth else forever())
+
+    async def main() -> None:
+        top = named("top", chain(3))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        top.cancel()  # here
+        await asyncio.wait([top])
+
+    trace = trace_main(main).trace
+    ways = cancelled_through(trace)
+    order = ["top", "link 3", "link 2", "link 1"]
+    ids = [task_named(trace, name).id for name in order]
+    for place, number in enumerate(ids):
+        assert ways.get(number, ()) == tuple(ids[:place])
+    origins = {task.cancelled_by for task in trace.tasks if task.id in ids}
+    assert len(origins) == 1
+    (waker,) = origins
+    assert waker is not None
+    assert line_of(waker.at).endswith("# here")
+
+
+@pytest.mark.parametrize("how", ["gather", "gather of gathers"])
+def test_the_way_down_through_a_gather_is_told(trace_main: TraceMain, how: str) -> None:
+    """Each child was cancelled through the task that gathered."""
+
+    async def gather() -> None:
+        victims = [named("victim 1", forever()), named("victim 2", forever())]
+        if how == "gather":
+            await asyncio.gather(*victims)
+        else:
+            await asyncio.gather(asyncio.gather(victims[0]), asyncio.gather(victims[1]))
+
+    async def main() -> None:
+        gathering = named("gathering", gather())
+        await rest()
+        gathering.cancel()
+        await asyncio.wait([gathering])
+
+    trace = trace_main(main).trace
+    gathering, ways = task_named(trace, "gathering").id, cancelled_through(trace)
+    assert gathering not in ways
+    for name in ("victim 1", "victim 2"):
+        assert ways[task_named(trace, name).id] == (gathering,)
+
+
+def test_a_group_that_is_cancelled_cancels_its_tasks(trace_main: TraceMain) -> None:
+    """They were cancelled through the group's task: when that is cancelled in its group, it cancels them."""
+
+    async def group() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(forever(), name="victim")
+
+    async def main() -> None:
+        parent = named("parent", group())
+        await rest()
+        parent.cancel()  # here
+        await asyncio.wait([parent])
+
+    recording = trace_main(main)
+    waker = canceller(recording, "victim")
+    assert waker.kind == "task"
+    assert waker.task in (task_named(recording.trace, "parent").id, task_named(recording.trace, "parent").parent)
+
+
+def test_a_runner_cancels_what_is_left_when_it_closes(core: str) -> None:
+    """`Runner.close` is the loop's doing, at the program's line."""
+
+    async def main() -> None:
+        left_over.append(named("victim", forever()))
+        await asyncio.sleep(0)
+
+    left_over: list[Any] = []
+    with traced(core) as recording:
+        runner = asyncio.Runner()
+        runner.run(main())
+        runner.close()  # here
+    waker = canceller(recording, "victim")
+    assert (waker.kind, waker.task) == ("loop", None)
+    assert line_of(waker.at).endswith("# here")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent by os.kill")
+def test_ctrl_c_is_a_signal(core: str, loop_kind: Any) -> None:
+    """asyncio's handler for Ctrl-C cancels the main task: the origin is the signal, for what it awaits too."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(TINY, os.kill, os.getpid(), signal.SIGINT)
+        await named("victim", forever())
+
+    with traced(core) as recording, pytest.raises(KeyboardInterrupt):
+        loop_kind.run(main)
+    assert canceller(recording, "victim").kind == "signal"
+
+
+def test_a_second_request_is_seen_too(trace_main: TraceMain) -> None:
+    """A task that survived a cancellation and is cancelled again names the second."""
+
+    async def stubborn() -> None:
+        with suppress(asyncio.CancelledError):
+            await forever()
+        await forever()
+
+    async def main() -> None:
+        victim = named("victim", stubborn())
+        await rest()
+        victim.cancel("with a message")  # first
+        await rest()
+        victim.cancel()  # second
+        await asyncio.wait([victim])
+
+    assert line_of(canceller(trace_main(main), "victim").at).endswith("# second")
+
+
+def test_messages_are_the_programs(core: str) -> None:
+    """A task's message is what the program gave, in between and afterwards; without one there is none."""
+
+    async def main() -> list[Any]:
+        told: list[Any] = []
+        for args in ((), ("because",)):
+            queued = named("queued", forever())
+            queued.cancel(*args)
+            waiting = named("waiting", forever())
+            await rest()
+            waiting.cancel(*args)
+            for task in (queued, waiting):
+                with pytest.raises(asyncio.CancelledError) as caught:
+                    await task
+                told.append(caught.value.args)
+        borrowed: Any = asyncio.get_running_loop().create_future()
+
+        async def await_cancelled() -> None:
+            await borrowed
+
+        task = named("cancelled by its future", await_cancelled())
+        borrowed.cancel()
+        for _ in range(2):
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+            told.append(caught.value.args)
+        free: Any = named("free", asyncio.sleep(0))
+        await free
+        told.append(free._cancel_message)
+        return told
+
+    plain = ASYNCIO.run(main)
+    with traced(core):
+        assert ASYNCIO.run(main) == plain
+
+
+def test_a_wire_is_gone_when_the_trace_ends(core: str) -> None:
+    """Tasks that outlive the trace are as they were."""
+
+    async def main() -> None:
+        with traced(core, check=False):
+            task: Any = named("outlives", forever())
+            await rest()
+        assert task._cancel_message is None
+        task.cancel()
+        await asyncio.wait([task])
+        assert task._cancel_message is None
+
+    plain_cancel = asyncio.Task.cancel
+    ASYNCIO.run(main)
+    assert asyncio.Task.cancel is plain_cancel
 
 
 # -- futures ------------------------------------------------------------------------------------------------------------

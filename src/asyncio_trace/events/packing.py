@@ -61,6 +61,12 @@ CLASSES: dict[type[r.Record], tuple[FieldClass, ...]] = {
         r.NumberedName: "id num",
         r.LoopAlive: "ref time num num back",
         r.TaskAlive: "id time loop ref num num num num num back ref num ref back",
+        r.ResourceState: "id time num num num",
+        r.ResourceTaken: "id time ref num num",
+        r.ResourceReleased: "id time num ref num num",
+        r.ResourceSet: "id time num ref num num",
+        r.QueueLength: "id time num ref num num",
+        r.WaitsFor: "id ref num",
     }.items()
 }
 """Record type to the classes of its fields, in their order."""

@@ -333,22 +333,112 @@ class TaskAlive(NamedTuple):
     made_ns: int
 
 
+class ResourceRole:
+    """What a resource is, whatever its class is called; the values of `ResourceState.role`."""
+
+    LOCK = 1
+    SEMAPHORE = 2
+    EVENT = 3
+    BARRIER = 4
+    QUEUE = 5
+
+    NAMES: ClassVar[tuple[str, ...]] = ("", "lock", "semaphore", "event", "barrier", "queue")
+
+
+class ResourceState(NamedTuple):
+    """How a resource stood before the first change of it that is recorded."""
+
+    resource: int
+    ns: int
+    """When that change came."""
+    role: int
+    """A `ResourceRole`."""
+    value: int
+    """Units that are free (of a lock 0 or 1), an event's flag, tasks at a barrier, or a queue's length."""
+    most: int
+    """Most units of a bounded semaphore, parties of a barrier, `maxsize` of a queue; 0 where there is no limit."""
+
+
+class ResourceTaken(NamedTuple):
+    """A lock, or a unit of a semaphore, was taken."""
+
+    resource: int
+    ns: int
+    task: int
+    """The task that holds it now, or 0."""
+    site: int
+    """The program's own line that took it; 0 where a release gave it to a task that waits: that task's line is its wait's."""
+    free: int
+    """Units that are free now."""
+
+
+class ResourceReleased(NamedTuple):
+    """A lock, or a unit of a semaphore, was given back; maybe not by the task that held it."""
+
+    resource: int
+    ns: int
+    waker: int
+    """A `WakerKind`: who did it, as are the next two."""
+    waker_id: int
+    waker_site: int
+    free: int
+    """Units that are free now."""
+
+
+class ResourceSet(NamedTuple):
+    """An event was set (1) or cleared (0), a task came to a barrier or left it, a semaphore's units were changed otherwise."""
+
+    resource: int
+    ns: int
+    waker: int
+    waker_id: int
+    waker_site: int
+    value: int
+    """As in `ResourceState`."""
+
+
+class QueueLength(NamedTuple):
+    """Something was put into a queue, or taken out."""
+
+    resource: int
+    ns: int
+    waker: int
+    waker_id: int
+    waker_site: int
+    length: int
+    """Items that are in it now."""
+
+
+class WaitsFor(NamedTuple):
+    """The wait that began with a task's last `Step` is for several: children of a gather, what `wait` was given, tasks of a
+    group. More than one record where their ids do not follow each other; those that were done by then are left out.
+    """
+
+    task: int
+    first: int
+    """Id of a task or future."""
+    ids: int
+    """How many, from that one on."""
+
+
 Record = (
     LoopStarted | LoopClosed | Idle | TaskCreated | TaskNamed | Step | Woken | TaskDone | CallbackRun | FutureCreated
     | FutureResolved | CancelRequested | JobSubmitted | JobRan | ThreadSeen | ResourceSeen | ParentSpan | Dropped | Ended
-    | YieldedStep | NumberedName | LoopAlive | TaskAlive
+    | YieldedStep | NumberedName | LoopAlive | TaskAlive | ResourceState | ResourceTaken | ResourceReleased | ResourceSet
+    | QueueLength | WaitsFor
 )  # fmt: skip
 
-KINDS: dict[int, type[Record]] = dict(
-    enumerate(
+KINDS: dict[int, type[Record]] = {
+    **dict(enumerate(
         (
             LoopStarted, LoopClosed, Idle, TaskCreated, TaskNamed, Step, Woken, TaskDone, CallbackRun, FutureCreated,
             FutureResolved, CancelRequested, JobSubmitted, JobRan, ThreadSeen, ResourceSeen, ParentSpan, Dropped, Ended,
             YieldedStep, NumberedName, LoopAlive, TaskAlive,
         ),
         start=1,
-    )
-)  # fmt: skip
+    )),
+    **dict(enumerate((ResourceState, ResourceTaken, ResourceReleased, ResourceSet, QueueLength, WaitsFor), start=30)),
+}  # fmt: skip
 """Number on the wire to record type. Numbers are never reused."""
 
 HEADERS: dict[type[Record], int] = {record: kind | len(record._fields) << 8 for kind, record in KINDS.items()}

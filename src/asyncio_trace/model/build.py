@@ -10,8 +10,9 @@ from asyncio_trace.model import kinds
 from asyncio_trace.model.encode import turn_into_columns
 from asyncio_trace.model.gaps import Gaps
 from asyncio_trace.model.places import Places
+from asyncio_trace.model.resources import ResourceBook
 from asyncio_trace.model.runs import split_nested
-from asyncio_trace.model.tables import Callback, Future, Idle, Job, Loop, Program, Resource, Run, Task, Waker
+from asyncio_trace.model.tables import Callback, Future, Idle, Job, Loop, Member, Program, Run, Site, Task, Waker
 from asyncio_trace.model.trace import Trace
 from asyncio_trace.model.waits import OpenWait, WaitNames
 from asyncio_trace.recording.format import Segment
@@ -38,7 +39,7 @@ class TraceBuilder:
         self._jobs_ran: dict[int, r.JobRan] = {}
         self._job_futures: dict[int, int] = {}
         """Future to job."""
-        self._resources: dict[int, str] = {}
+        self._resources = ResourceBook(tables, self._places.site, self._waker, self._waits_at, self._tasks.__contains__)
         self._threads: dict[int, tuple[str, int]] = {}
         self._loops: dict[int, Loop] = {}
         self._open: dict[int, OpenWait] = {}
@@ -73,7 +74,6 @@ class TraceBuilder:
             r.JobSubmitted: self._job_submitted,
             r.JobRan: self._job_ran,
             r.ThreadSeen: self._thread_seen,
-            r.ResourceSeen: self._resource_seen,
             r.ParentSpan: self._parent_span,
             r.Dropped: self._dropped_record,
             r.Ended: self._ended_record,
@@ -81,6 +81,8 @@ class TraceBuilder:
             r.LoopAlive: self._loop_alive,
             r.TaskAlive: self._task_alive,
             Segment: self._segment,
+            r.WaitsFor: self._waits_for,
+            **self._resources.takers,
         }
 
     def add_all(self, stream: Iterable[r.Record | Segment]) -> None:
@@ -96,8 +98,8 @@ class TraceBuilder:
         names = WaitNames(
             self._places, self._tasks, self._futures, self._resources, self._threads, self._job_futures, self._jobs_ran
         )
+        self._waits.sort(key=lambda row: (row[0].start, row[1]))
         waits = [names.wait(*row) for row in self._waits]
-        waits.sort(key=lambda wait: (wait.start_ns, wait.task))
         for job in self._jobs.values():
             self._finish_job(job)
         argv = header.get("argv")
@@ -123,7 +125,15 @@ class TraceBuilder:
             callbacks=sorted(
                 (self._callback(record, name) for record, name in self._queued), key=lambda row: (row.start_ns, row.loop)
             ),
-            resources=[Resource(number, name) for number, name in self._resources.items()],
+            resources=self._resources.resources.values(),
+            holds=sorted(self._resources.holds, key=lambda hold: hold.from_ns),
+            levels=self._resources.levels,
+            members=[
+                Member(place, number)
+                for place, (opened, *_) in enumerate(self._waits)
+                for first, count in opened.members
+                for number in range(first, first + count)
+            ],
             dropped_events=self._dropped,
             complete=self._ended and not self._dropped and not self._gaps.number,
             cut=not self._ended,
@@ -249,16 +259,29 @@ class TraceBuilder:
             yielded = record.end == r.StepEnd.YIELDED
             self._open[record.task] = OpenWait(end, record.awaited, record.stack, yielded, made, self._gaps.number)
 
+    def _waits_for(self, record: r.WaitsFor) -> None:
+        opened = self._open.get(record.task)
+        if opened is not None and 0 < record.ids <= len(self._tasks) + len(self._futures):  # else the file is damaged
+            opened.members += ((record.first, record.ids),)
+
     def _yielded_step(self, record: r.YieldedStep) -> None:
         task, loop, start, end, stack = record
         self._step(r.Step(task, loop, start, end, r.StepEnd.YIELDED, 0, stack, 0, r.WakerKind.TASK, task, 0, 0, 0))
 
     def _made(self, record: r.Step | r.TaskAlive) -> Future:
         """The future that asyncio made for the wait that begins; its site is the program's line that waits."""
-        stack = self._places.stack(record.stack)
-        site = next((site for site in reversed(stack) if not kinds.is_asyncio(site)), None)
+        site = self._own_line(record.stack)
         future = self._futures[record.made] = Future(record.made, "Future", record.loop, record.made_ns, record.task, site)
         return future
+
+    def _own_line(self, stack: int) -> Site | None:
+        """The innermost frame of a stack that is not asyncio's."""
+        return next((site for site in reversed(self._places.stack(stack)) if not kinds.is_asyncio(site)), None)
+
+    def _waits_at(self, task: int) -> Site | None:
+        """The program's own line at which a task waits now."""
+        opened = self._open.get(task)
+        return None if opened is None else self._own_line(opened.stack)
 
     def _woken_record(self, record: r.Woken) -> None:
         self._woken[record.task] = record
@@ -318,9 +341,6 @@ class TraceBuilder:
     def _thread_seen(self, record: r.ThreadSeen) -> None:
         self._threads[record.thread] = (self._tables.string(record.name), record.native_id)
 
-    def _resource_seen(self, record: r.ResourceSeen) -> None:
-        self._resources[record.resource] = self._tables.string(record.type)
-
     def _parent_span(self, record: r.ParentSpan) -> None:
         task = self._tasks.get(record.task)
         if task is not None:
@@ -377,9 +397,7 @@ class TraceBuilder:
             origin = self._waker(record, ready)
         return Callback(name, record.loop, ready, record.start_ns, record.end_ns, origin)
 
-    def _waker(
-        self, record: r.Step | r.Woken | r.FutureResolved | r.CancelRequested, ns: int, opened: OpenWait | None = None
-    ) -> Waker | None:
+    def _waker(self, record: _Woken, ns: int, opened: OpenWait | None = None) -> Waker | None:
         kind, who = record.waker, record.waker_id
         if kind == r.WakerKind.NONE or not 0 <= kind < len(r.WakerKind.NAMES):
             return Waker("loop", None, ns, None) if opened is not None else None
@@ -399,6 +417,10 @@ class TraceBuilder:
 
 
 _MASK64 = 0xFFFF_FFFF_FFFF_FFFF
+
+
+_Woken = r.Step | r.Woken | r.FutureResolved | r.CancelRequested | r.ResourceReleased | r.ResourceSet | r.QueueLength
+"""Records with a waker."""
 
 
 def _outcome(number: int) -> str:

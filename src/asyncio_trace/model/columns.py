@@ -212,6 +212,40 @@ class ResourceColumns(Columns):
 
     id: Ids
     type: Texts
+    role: Texts
+    most: Counts
+    value: Counts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HoldColumns(Columns):
+    """`Trace.holds`."""
+
+    resource: Ids
+    task: Ids
+    task_row: TaskRows
+    from_ns: Times
+    to_ns: Times
+    at: Places
+    released_by: WakerColumns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LevelColumns(Columns):
+    """`Trace.levels`."""
+
+    resource: Ids
+    ns: Times
+    value: Counts
+    by: WakerColumns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemberColumns(Columns):
+    """`Trace.members`."""
+
+    wait: Rows
+    id: Ids
 
 
 @dataclass(frozen=True, slots=True, eq=False)

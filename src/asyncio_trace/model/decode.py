@@ -11,9 +11,12 @@ from asyncio_trace.model.tables import (
     Awaited,
     Callback,
     Future,
+    Hold,
     Idle,
     Iteration,
     Job,
+    Level,
+    Member,
     Resource,
     Run,
     Task,
@@ -173,7 +176,40 @@ def _callbacks(columns: c.CallbackColumns, trace: Trace, at: slice) -> Iterator[
 
 
 def _resources(columns: c.ResourceColumns, trace: Trace, at: slice) -> Iterator[Resource]:
-    return map(Resource, columns.id[at].tolist(), _named(columns.type, trace.strings, at))
+    return map(
+        Resource,
+        columns.id[at].tolist(),
+        _named(columns.type, trace.strings, at),
+        _named(columns.role, trace.strings, at),
+        columns.most[at].tolist(),
+        columns.value[at].tolist(),
+    )
+
+
+def _holds(columns: c.HoldColumns, trace: Trace, at: slice) -> Iterator[Hold]:
+    return map(
+        Hold,
+        columns.resource[at].tolist(),
+        _ids(columns.task, columns.task_row, at),
+        columns.from_ns[at].tolist(),
+        _times(columns.to_ns, at),
+        _named(columns.at, trace.sites, at),
+        _wakers(columns.released_by, trace, at),
+    )
+
+
+def _levels(columns: c.LevelColumns, trace: Trace, at: slice) -> Iterator[Level]:
+    return map(
+        Level,
+        columns.resource[at].tolist(),
+        columns.ns[at].tolist(),
+        columns.value[at].tolist(),
+        _wakers(columns.by, trace, at),
+    )
+
+
+def _members(columns: c.MemberColumns, _: Trace, at: slice) -> Iterator[Member]:
+    return map(Member, columns.wait[at].tolist(), columns.id[at].tolist())
 
 
 def _wakes(columns: c.WakeColumns, _: Trace, at: slice) -> Iterator[Wake]:
@@ -207,6 +243,9 @@ _DECODERS: dict[type[c.Columns], Callable[[Any, Trace, slice], Iterator[Any]]] =
     c.IdleColumns: _idle,
     c.CallbackColumns: _callbacks,
     c.ResourceColumns: _resources,
+    c.HoldColumns: _holds,
+    c.LevelColumns: _levels,
+    c.MemberColumns: _members,
     c.WakeColumns: _wakes,
     c.IterationColumns: _iterations,
 }

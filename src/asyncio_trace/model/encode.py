@@ -46,7 +46,7 @@ _NO_WAKER: Any = Waker("none", None, NEVER, None)
 
 def turn_into_columns(trace: Trace) -> None:
     """Let a trace keep columns in place of the rows that it was made of."""
-    names = ("tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources")
+    names = ("tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources", "holds", "levels", "members")
     trace.hold(**{name: getattr(trace, name).columns for name in names})
 
 

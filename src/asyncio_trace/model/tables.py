@@ -140,6 +140,52 @@ class Job:
     outcome: str = "pending"
 
 
+@dataclass(slots=True)
+class Resource:
+    """A lock, semaphore, event, condition, barrier or queue that a task waited on, or that changed."""
+
+    id: int
+    type: str
+    """The class's name."""
+    role: str = ""
+    """`lock`, `semaphore`, `event`, `barrier` or `queue`, whatever the class is called; empty if it never changed."""
+    most: int = 0
+    """Units of a bounded semaphore, parties of a barrier, `maxsize` of a queue; 0 where there is no limit."""
+    value: int = -1
+    """Before the first change: free units (of a lock 0 or 1), an event's flag, tasks at a barrier, a queue's length. -1 if it
+    never changed.
+    """
+
+
+@dataclass(slots=True)
+class Hold:
+    """From the moment at which a lock, or a unit of a semaphore, is taken until it is given back."""
+
+    resource: int
+    task: int | None
+    """The task that holds it; None if no task took it, or if that was before the trace."""
+    from_ns: int
+    to_ns: int | None
+    """None if it was not given back."""
+    at: Site | None = None
+    """The program's own line that took it."""
+    released_by: Waker | None = None
+    """Who gave it back, where; maybe not the holder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A queue's length, an event's flag (1 or 0), the number of tasks at a barrier, from an instant until the resource's next.
+
+    Of a semaphore: the free units, where they were changed otherwise than by taking and giving back.
+    """
+
+    resource: int
+    ns: int
+    value: int
+    by: Waker | None
+
+
 @dataclass(frozen=True, slots=True)
 class Idle:
     """A stretch in which a loop waited in its selector."""
@@ -166,12 +212,15 @@ class Callback:
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
-    """A lock, semaphore, event, condition, barrier or queue that a task waited on."""
+class Member:
+    """One of several tasks and futures that a wait is for: a child of a gather, one of those that `asyncio.wait` was given, a
+    task of a group that is being left. Those that were done when the wait began have no row.
+    """
 
+    wait: int
+    """Number of the row in `Trace.waits`."""
     id: int
-    type: str
-    """The class's name."""
+    """Id of the task or future."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,34 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from asyncio_trace.model.interned import Sites, Stacks, Strings, WaitKinds
 from asyncio_trace.model.kinds import KINDS
 from asyncio_trace.model.table import Table
-from asyncio_trace.model.tables import Callback, Future, Idle, Iteration, Job, Program, Resource, Run, Task, Wait, Wake
+from asyncio_trace.model.tables import (
+    Callback,
+    Future,
+    Hold,
+    Idle,
+    Iteration,
+    Job,
+    Level,
+    Member,
+    Program,
+    Resource,
+    Run,
+    Task,
+    Wait,
+    Wake,
+)
 
 if TYPE_CHECKING:
     from asyncio_trace.model.columns import (
         CallbackColumns,
         Columns,
         FutureColumns,
+        HoldColumns,
         IdleColumns,
         IterationColumns,
         JobColumns,
+        LevelColumns,
+        MemberColumns,
         ResourceColumns,
         RunColumns,
         TaskColumns,
@@ -67,6 +85,9 @@ class Trace:
     idle: _Held[Idle, IdleColumns] = _Held("IdleColumns")
     callbacks: _Held[Callback, CallbackColumns] = _Held("CallbackColumns")
     resources: _Held[Resource, ResourceColumns] = _Held("ResourceColumns")
+    holds: _Held[Hold, HoldColumns] = _Held("HoldColumns")
+    levels: _Held[Level, LevelColumns] = _Held("LevelColumns")
+    members: _Held[Member, MemberColumns] = _Held("MemberColumns")
 
     def __init__(
         self,
@@ -85,6 +106,9 @@ class Trace:
         *,
         callbacks: Iterable[Callback] = (),
         resources: Iterable[Resource] = (),
+        holds: Iterable[Hold] = (),
+        levels: Iterable[Level] = (),
+        members: Iterable[Member] = (),
     ) -> None:
         self.program = program
         self.strings = Strings()
@@ -105,6 +129,9 @@ class Trace:
         self.idle = idle
         self.callbacks = callbacks
         self.resources = resources
+        self.holds = holds
+        self.levels = levels
+        self.members = members
         self.dropped_events = dropped_events
         self.complete = complete
         """False if anything is missing between the recording's begin and its end."""
@@ -146,6 +173,6 @@ class Trace:
 
 
 _COMPARED = (
-    "program", "tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources",
-    "dropped_events", "complete", "cut", "gaps", "lost_bytes",
+    "program", "tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources", "holds",
+    "levels", "members", "dropped_events", "complete", "cut", "gaps", "lost_bytes",
 )  # fmt: skip

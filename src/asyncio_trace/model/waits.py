@@ -5,19 +5,22 @@ from __future__ import annotations
 from asyncio_trace.events import records as r
 from asyncio_trace.model import kinds
 from asyncio_trace.model.places import Places
+from asyncio_trace.model.resources import ResourceBook
 from asyncio_trace.model.tables import Awaited, Future, Site, Task, Wait, Waker
 
 
 class OpenWait:
     """A wait whose end is not known yet."""
 
-    __slots__ = ("awaited", "gaps", "made", "stack", "start", "yielded")
+    __slots__ = ("awaited", "gaps", "made", "members", "stack", "start", "yielded")
 
     def __init__(self, start: int, awaited: int, stack: int, yielded: bool, made: Future | None, gaps: int) -> None:
         self.start = start
         self.made = made
         """The future that asyncio made for this wait."""
         self.awaited = awaited
+        self.members: tuple[tuple[int, int], ...] = ()
+        """Ids that it is for, where it is for several: from the first, how many."""
         self.stack = stack
         self.yielded = yielded
         self.gaps = gaps
@@ -32,7 +35,7 @@ class WaitNames:
         places: Places,
         tasks: dict[int, Task],
         futures: dict[int, Future],
-        resources: dict[int, str],
+        resources: ResourceBook,
         threads: dict[int, tuple[str, int]],
         job_futures: dict[int, int],
         jobs_ran: dict[int, r.JobRan],
@@ -71,7 +74,7 @@ class WaitNames:
         elif future is not None:
             type_name = future.type
         else:
-            type_name = self._resources.get(number, "")
+            type_name = self._resources.type_of(number)
         if opened.stack not in self._kinds:
             self._kinds[opened.stack] = kinds.of_stack(stack)
         by_type = kinds.of_type(type_name, is_task=task is not None, is_job=number in self._job_futures)

@@ -18,8 +18,8 @@ find_getter(PyTypeObject *type, const char *name)
     return found;
 }
 
-static PyMethodDef *
-find_method(PyTypeObject *type, const char *name)
+PyMethodDef *
+find_method(PyTypeObject *type, const char *name, int flags)
 {
     PyObject *descriptor = PyObject_GetAttrString((PyObject *)type, name);
     if (descriptor == NULL) {
@@ -29,7 +29,7 @@ find_method(PyTypeObject *type, const char *name)
     PyMethodDef *found = NULL;
     if (Py_IS_TYPE(descriptor, &PyMethodDescr_Type)) {
         found = ((PyMethodDescrObject *)descriptor)->d_method;
-        if (!(found->ml_flags & METH_NOARGS)) {
+        if (found->ml_flags != flags) {
             found = NULL;
         }
     }
@@ -44,6 +44,20 @@ parts_init(PyObject *found)
     PyObject *makers = PyDict_GetItemString(found, "makers");
     parts.wakes_reader = Py_XNewRef(PyDict_GetItemString(found, "wakes_reader"));
     parts.reader_protocol = (PyTypeObject *)Py_XNewRef(PyDict_GetItemString(found, "reader_protocol"));
+    parts.wakes_next = Py_XNewRef(PyDict_GetItemString(found, "wakes_next"));
+    parts.puts = Py_XNewRef(PyDict_GetItemString(found, "puts"));
+    parts.gets = Py_XNewRef(PyDict_GetItemString(found, "gets"));
+    parts.deque_type = (PyTypeObject *)Py_XNewRef(PyDict_GetItemString(found, "deque_type"));
+    parts.event_type = (PyTypeObject *)Py_XNewRef(PyDict_GetItemString(found, "event_type"));
+    parts.gathering_type = (PyTypeObject *)Py_XNewRef(PyDict_GetItemString(found, "gathering_type"));
+    parts.crowd_codes = Py_XNewRef(PyDict_GetItemString(found, "crowd_codes"));
+    if (parts.gathering_type == NULL || parts.crowd_codes == NULL || !PyTuple_Check(parts.crowd_codes)
+        || parts.event_type == NULL || parts.wakes_next == NULL || parts.puts == NULL || parts.gets == NULL || parts.deque_type == NULL
+        || !PyCode_Check(parts.puts)) {
+        PyErr_SetString(PyExc_TypeError, "parts are missing");
+        return -1;
+    }
+    parts.queues_file = Py_NewRef(((PyCodeObject *)parts.puts)->co_filename);
     if (makers == NULL || !PyTuple_Check(makers) || parts.wakes_reader == NULL) {
         PyErr_SetString(PyExc_TypeError, "parts are missing");
         return -1;
@@ -57,7 +71,7 @@ parts_init(PyObject *found)
     parts.future_state = find_getter(core.future_type, "_state");
     parts.future_exception = find_getter(core.future_type, "_exception");
     parts.step_self = find_getter(core.step_type, "__self__");
-    parts.task_cancelling = find_method(core.task_type, "cancelling");
+    parts.task_cancelling = find_method(core.task_type, "cancelling", METH_NOARGS);
     return 0;
 }
 

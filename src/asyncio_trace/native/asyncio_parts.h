@@ -7,6 +7,11 @@
 typedef struct {
     PyObject *wakes_reader; /* code of StreamReader._wakeup_waiter */
     PyTypeObject *reader_protocol;
+    PyObject *wakes_next; /* code of Semaphore._wake_up_next */
+    PyObject *puts, *gets; /* codes of Queue.put_nowait and get_nowait */
+    PyObject *queues_file; /* their file */
+    PyTypeObject *deque_type, *event_type, *gathering_type;
+    PyObject *crowd_codes; /* tuple of code: see tracer/crowds.py */
     PyObject *makers[16]; /* codes of coroutines that make a future and await it at once */
     int makers_count;
     PyGetSetDef *task_coro, *task_waiter, *future_state, *future_exception, *step_self;
@@ -18,6 +23,9 @@ extern Parts parts;
 int parts_init(PyObject *found);
 /* How a type of asyncio's gets an attribute; NULL if not in C. */
 PyGetSetDef *find_getter(PyTypeObject *type, const char *name);
+/* How a type of asyncio's does what a method says; NULL if not in C, or called in another way. */
+PyMethodDef *find_method(PyTypeObject *type, const char *name, int flags);
+PyObject *watch_cancels(PyObject *module, PyObject *on);
 PyObject *hide_sentinels(PyObject *module, PyObject *on);
 int is_stream_reader_callback(PyObject *callback);
 int is_loop_running(LoopState *loop);

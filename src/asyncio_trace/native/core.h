@@ -108,6 +108,8 @@ typedef struct {
     PyObject *originals; /* methods of `BaseEventLoop` for when no trace is running */
     PyObject *plain_process_events;
     PyObject *heappush, *tasks_module, *loop_time;
+    PyObject *get_running_loop; /* asyncio._get_running_loop */
+    LoopState *last_run;        /* the loop that began a run last; not held: it goes when the loop does */
     PyObject *weak_set_remove; /* code of what a WeakSet has called when a member dies */
     /* of this interpreter and asyncio, found once */
     PyTypeObject *future_type, *task_type, *step_type, *iterator_type;
@@ -126,7 +128,8 @@ extern Core core;
     X(_asyncio_trace) X(_ready) X(_closed) X(_debug) X(_fut_waiter) X(_coro) X(_state) X(_exception) X(__self__) X(cancelling) \
     X(get_name) X(_call_soon) X(append) X(context) X(_task_factory) X(loop) X(eager_start) X(_scheduled) X(__qualname__) \
     X(time) X(get_debug) X(current_task) X(task) X(get_task_factory) X(_loop) X(call_exception_handler) X(failed) X(_protocol) \
-    X(_thread_id) X(Task) X(run)
+    X(_thread_id) X(Task) X(run) X(_bound_value) X(_parties) X(_maxsize) X(_waiters) X(_queue) X(_callbacks) \
+    X(popleft) X(done) X(set_result) X(_value) X(_children) X(_tasks)
 #define DECLARE(NAME) PyObject *NAME;
 typedef struct { NAMES(DECLARE) } Names;
 extern Names names;
@@ -186,8 +189,19 @@ int64_t name_of(PyObject *callback);
 int stacks_init(PyObject *module);
 void stacks_clear(void);
 int stacks_begin(void);
-int64_t stack_read(PyObject *coro, int yields, PyObject **thing);
+int64_t stack_read(PyObject *coro, int yields, PyObject **thing, PyObject **crowd);
+
+/* resources.c */
+int resources_init(PyObject *module);
+void resources_clear(void);
 int64_t resource_id(PyObject *thing);
+PyObject *new_attribute(PyObject *module, PyObject *args);
+
+/* queues.c */
+PyObject *resource_method(PyObject *module, PyObject *args);
+
+/* crowds.c */
+void crowd_record(TaskState *waiting, PyObject *future, PyObject *crowd);
 
 /* causes.c */
 Cause current_cause(LoopState *loop, Frame *frame);

@@ -65,6 +65,7 @@ set_up(PyObject *module, PyObject *found)
     PART(tasks_module, "tasks_module");
     PART(loop_time, "loop_time");
     PART(weak_set_remove, "weak_set_remove");
+    PART(get_running_loop, "get_running_loop");
     PART(yielded, "yielded");
     PART(modules, "modules");
     PART(originals, "originals");
@@ -81,7 +82,7 @@ set_up(PyObject *module, PyObject *found)
         || slot_at(core.handle_base, "_repr", &core.at_repr) < 0
         || slot_at(core.handle_base, "_context", &core.at_context) < 0 || slot_at(core.timer_base, "_when", &core.at_when) < 0
         || slot_at(core.timer_base, "_scheduled", &core.at_scheduled) < 0 || parts_init(found) < 0 || futures_init(module) < 0
-        || handles_init(module) < 0) {
+        || handles_init(module) < 0 || resources_init(module) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -155,6 +156,7 @@ end_trace(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     Py_CLEAR(core.futures);
     sites_clear();
     stacks_clear();
+    resources_clear();
     return Py_BuildValue("(iL)", error, (long long)stream_dropped());
 }
 
@@ -343,8 +345,11 @@ new_foreign_method(PyObject *Py_UNUSED(module), PyObject *args)
 static PyMethodDef methods[] = {
     {"method", method, METH_VARARGS, NULL},
     {"foreign_method", new_foreign_method, METH_VARARGS, NULL},
+    {"attribute", new_attribute, METH_VARARGS, NULL},
+    {"resource_method", resource_method, METH_VARARGS, NULL},
     {"new_callable", callable_of, METH_VARARGS, NULL},
     {"new_sentinel", new_sentinel, METH_VARARGS, NULL},
+    {"watch_cancels", watch_cancels, METH_O, NULL},
     {"hide_sentinels", hide_sentinels, METH_O, NULL},
     {"set_up", set_up, METH_O, NULL},
     {"begin", begin_trace, METH_VARARGS, NULL},

@@ -41,6 +41,7 @@ run_begins(Run *run, LoopState *loop, TaskState *current)
     loop->current = current;
     loop->resolved = 0;
     run->running = loop->running;
+    core.last_run = loop;
     loop->running = frame_current();
 }
 

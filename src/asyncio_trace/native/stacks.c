@@ -1,7 +1,7 @@
 /* The chain of frames through which a suspended task awaits, and the lock, queue or the like at its end; see
  * tracer/await_stack.py, which interns each stack when it is first seen.
  */
-#include "core.h"
+#include "asyncio_parts.h"
 
 #define MOST_FRAMES 200
 #define MOST_STACKS (1 << 14)
@@ -23,7 +23,6 @@ typedef struct {
 
 static Stack *stacks;
 static size_t stacks_mask, stacks_used;
-static Table *resources; /* address to (number, weak reference) */
 
 static void
 stacks_drop(void)
@@ -45,7 +44,6 @@ void
 stacks_clear(void)
 {
     stacks_drop();
-    Py_CLEAR(resources);
 }
 
 static Stack *
@@ -107,14 +105,18 @@ stack_add(uint64_t hash, const Place *places, int count, int64_t number, int dep
 
 /* Ask the Python side for number and depth of the stack of `coro`. */
 static int
-ask_stack(const char *name, PyObject *coro, int yields, int64_t *number, int *depth, PyObject **thing)
+ask_stack(const char *name, PyObject *coro, int yields, int64_t *number, int *depth, PyObject **thing,
+          PyObject **crowd)
 {
     int result = -1;
     PyObject *function = PyObject_GetAttrString(core.slow, name);
     PyObject *answer = function == NULL ? NULL : PyObject_CallFunctionObjArgs(function, coro, yields ? Py_True : Py_False, NULL);
-    PyObject *found = NULL;
-    if (answer != NULL && PyArg_ParseTuple(answer, "LiO", number, depth, &found)) {
+    PyObject *found = NULL, *several = NULL;
+    if (answer != NULL && PyArg_ParseTuple(answer, "LiOO", number, depth, &found, &several)) {
         *thing = Py_NewRef(found);
+        if (crowd != NULL && several != Py_None) {
+            *crowd = Py_NewRef(several);
+        }
         result = 0;
     }
     Py_XDECREF(function);
@@ -122,44 +124,11 @@ ask_stack(const char *name, PyObject *coro, int yields, int64_t *number, int *de
     return result;
 }
 
-/* Id of a lock, queue or the like; 0 if it can't be had. Sets no error. */
-int64_t
-resource_id(PyObject *thing)
-{
-    PyObject *known = table_get(resources, thing);
-    if (known != NULL && weak_target(PyTuple_GET_ITEM(known, 1)) == thing) {
-        return PyLong_AsLongLong(PyTuple_GET_ITEM(known, 0));
-    }
-    PyObject *function = PyObject_GetAttrString(core.slow, "identify");
-    PyObject *number = function == NULL ? NULL : PyObject_CallOneArg(function, thing);
-    Py_XDECREF(function);
-    if (number == NULL) {
-        failed(0);
-        return 0;
-    }
-    int64_t id = PyLong_AsLongLong(number);
-    PyObject *reference = PyWeakref_NewRef(thing, NULL);
-    PyObject *pair = reference == NULL ? NULL : PyTuple_Pack(2, number, reference);
-    if (pair != NULL && resources->used > MOST_STACKS) {
-        Table *fresh = table_new();
-        if (fresh != NULL) {
-            Py_SETREF(resources, fresh);
-        }
-    }
-    if (pair == NULL || table_set(resources, thing, pair) < 0) {
-        PyErr_Clear(); /* it takes no weak references: ask again next time */
-    }
-    Py_XDECREF(reference);
-    Py_XDECREF(pair);
-    Py_DECREF(number);
-    return id;
-}
-
 /* Number of the await stack of a suspended coroutine, generator or the like; `waits_on`, if given, gets the lock, queue or the like
- * that it waits on (new reference) or NULL. Sets no error.
+ * that it waits on (new reference) or NULL, and `crowd` the set or group for which its innermost frame awaits. Sets no error.
  */
 int64_t
-stack_read(PyObject *coro, int yields, PyObject **waits_on)
+stack_read(PyObject *coro, int yields, PyObject **waits_on, PyObject **crowd)
 {
     Place places[MOST_FRAMES];
     Frame *frames[MOST_FRAMES];
@@ -195,10 +164,11 @@ stack_read(PyObject *coro, int yields, PyObject **waits_on)
     PyObject *thing = NULL;
     if (waits_on != NULL) {
         *waits_on = NULL;
+        *crowd = NULL;
     }
     if (!simple || count == MOST_FRAMES) {
         Py_XDECREF(awaiting);
-        if (ask_stack("read_stack", coro, yields, &number, &depth, &thing) < 0) {
+        if (ask_stack("read_stack", coro, yields, &number, &depth, &thing, crowd) < 0) {
             failed(0);
             return 0;
         }
@@ -214,12 +184,17 @@ stack_read(PyObject *coro, int yields, PyObject **waits_on)
             depth = stack->depth;
         }
         else {
-            if (ask_stack("intern_stack", coro, yields, &number, &depth, &thing) < 0) {
+            if (ask_stack("intern_stack", coro, yields, &number, &depth, &thing, crowd) < 0) {
                 failed(0);
                 return 0;
             }
             Py_CLEAR(thing);
             stack_add(hash, places, count, number, depth);
+        }
+        for (Py_ssize_t at = 0; waits_on != NULL && at < PyTuple_GET_SIZE(parts.crowd_codes); at++) {
+            if (places[count - 1].code == PyTuple_GET_ITEM(parts.crowd_codes, at)) {
+                *crowd = Py_XNewRef(frame_local(frames[count - 1], 0));
+            }
         }
         if (depth != DEPTH_NONE && waits_on != NULL) {
             int index = depth == DEPTH_INNERMOST ? count - 1 : depth;
@@ -245,6 +220,5 @@ int
 stacks_begin(void)
 {
     stacks_clear();
-    resources = table_new();
-    return resources == NULL ? -1 : 0;
+    return 0;
 }

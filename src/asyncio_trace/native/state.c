@@ -259,6 +259,9 @@ loop_dealloc(PyObject *self)
     if (((LoopState *)self)->weakreflist != NULL) {
         PyObject_ClearWeakRefs(self);
     }
+    if (core.last_run == (LoopState *)self) {
+        core.last_run = NULL;
+    }
     loop_clear(self);
     type->tp_free(self);
     Py_DECREF(type);

@@ -274,6 +274,23 @@ stream_step(int64_t task, int64_t loop, int64_t start, int64_t end, int64_t how,
     commit(at);
 }
 
+void
+stream_change(int kind, int64_t resource, int64_t ns, int64_t waker, int64_t waker_id, int64_t site, int64_t value)
+{
+    unsigned char *at = begin();
+    if (at == NULL) {
+        return;
+    }
+    *at++ = (unsigned char)kind;
+    at = put_id(at, resource);
+    at = put_time(at, ns);
+    at = put(at, (uint64_t)waker);
+    at = put(at, (uint64_t)waker_id);
+    at = put(at, (uint64_t)site);
+    at = put(at, (uint64_t)value);
+    commit(at);
+}
+
 /* Classes of fields: i id, l loop, t time, d duration, b back, n plain, s signed. */
 static const char *const CLASSES[KINDS_END] = {
     [LOOP_STARTED] = "ntnn", [LOOP_CLOSED] = "lt", [IDLE] = "ltd", [TASK_CREATED] = "itlnnnn", [TASK_NAMED] = "in",
@@ -281,6 +298,8 @@ static const char *const CLASSES[KINDS_END] = {
     [FUTURE_CREATED] = "itlnnn", [FUTURE_RESOLVED] = "itnnnn", [CANCEL_REQUESTED] = "itnnn", [JOB_SUBMITTED] = "itlnnnn",
     [JOB_RAN] = "itdnn", [THREAD_SEEN] = "nnn", [RESOURCE_SEEN] = "in", [PARENT_SPAN] = "isssn", [DROPPED] = "n",
     [ENDED] = "t", [YIELDED_STEP] = "iltdn", [NUMBERED_NAME] = "in",
+    [RESOURCE_STATE] = "itnnn", [RESOURCE_TAKEN] = "itnnn", [RESOURCE_RELEASED] = "itnnnn", [RESOURCE_SET] = "itnnnn",
+    [QUEUE_LENGTH] = "itnnnn", [WAITS_FOR] = "inn",
 };
 
 int

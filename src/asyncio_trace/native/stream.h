@@ -15,7 +15,9 @@
 enum kind {
     LOOP_STARTED = 1, LOOP_CLOSED, IDLE, TASK_CREATED, TASK_NAMED, STEP, WOKEN, TASK_DONE, CALLBACK_RUN, FUTURE_CREATED,
     FUTURE_RESOLVED, CANCEL_REQUESTED, JOB_SUBMITTED, JOB_RAN, THREAD_SEEN, RESOURCE_SEEN, PARENT_SPAN, DROPPED, ENDED,
-    YIELDED_STEP, NUMBERED_NAME, KINDS_END
+    YIELDED_STEP, NUMBERED_NAME,
+    RESOURCE_STATE = 30, RESOURCE_TAKEN, RESOURCE_RELEASED, RESOURCE_SET, QUEUE_LENGTH, WAITS_FOR,
+    KINDS_END
 };
 
 /* Begin to write to a file descriptor, which stays the caller's. 0, or an errno. */
@@ -45,6 +47,8 @@ int stream_record(int kind, const int64_t *fields, int count);
 void stream_yielded(int64_t task, int64_t loop, int64_t start, int64_t end, int64_t stack);
 void stream_step(int64_t task, int64_t loop, int64_t start, int64_t end, int64_t how, int64_t awaited, int64_t stack,
                  int64_t ready, int64_t waker, int64_t waker_id, int64_t site, int64_t made, int64_t made_ns);
+/* A change of a resource, of any kind that tells who made it. */
+void stream_change(int kind, int64_t resource, int64_t ns, int64_t waker, int64_t waker_id, int64_t site, int64_t value);
 /* Add a row to the tables, packed as the format says. */
 void stream_row(const void *data, size_t size);
 /* Records that were dropped because no chunk was free; once the stream is closed, also those that could not be written. */

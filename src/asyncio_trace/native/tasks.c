@@ -212,10 +212,10 @@ task_step_over(LoopState *loop, TaskState *state, PyObject *task, const Cause *c
     PyObject *future = task_waits_on(task);
     if (future != NULL) {
         int64_t awaited = 0, made = 0, made_ns = 0, stack = 0;
-        PyObject *thing = NULL;
+        PyObject *thing = NULL, *crowd = NULL;
         PyObject *coro = coroutine_of(task);
         if (coro != NULL) {
-            stack = stack_read(coro, 0, &thing);
+            stack = stack_read(coro, 0, &thing, &crowd);
             Py_DECREF(coro);
         }
         if ((uintptr_t)future == loop->made) {
@@ -226,13 +226,17 @@ task_step_over(LoopState *loop, TaskState *state, PyObject *task, const Cause *c
         else {
             awaited = id_of_awaited(loop, future);
         }
-        Py_DECREF(future);
         if (thing != NULL) {
             int64_t resource = resource_id(thing);
             awaited = resource ? resource : awaited;
             Py_DECREF(thing);
         }
         record_step(state, loop, start, end, STEP_WAITING, awaited, stack, cause, made, made_ns);
+        if (crowd != NULL || Py_IS_TYPE(future, parts.gathering_type)) {
+            crowd_record(state, future, crowd);
+            Py_XDECREF(crowd);
+        }
+        Py_DECREF(future);
         if (task_state_keep(state, task) < 0) {
             failed(0);
         }
@@ -263,7 +267,7 @@ task_step_over(LoopState *loop, TaskState *state, PyObject *task, const Cause *c
         int64_t stack = 0;
         PyObject *coro = coroutine_of(task);
         if (coro != NULL) {
-            stack = stack_read(coro, 1, NULL);
+            stack = stack_read(coro, 1, NULL, NULL);
             Py_DECREF(coro);
         }
         if (cause->set == 2) {

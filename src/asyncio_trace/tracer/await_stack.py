@@ -11,9 +11,9 @@ import gc
 import opcode
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 from typing import Any
-from weakref import ReferenceType, ref
 
 from asyncio_trace.tracer.recorder import MOST_STACKED_SITES, Recorder
+from asyncio_trace.tracer.resources import Resources
 
 
 def future_iterator() -> type:
@@ -78,10 +78,11 @@ _RESOURCE_METHODS = {
 
 
 class AwaitStacks:
-    """Reads and interns await stacks, and gives identity to the locks, queues and events at their end."""
+    """Reads and interns await stacks, and finds the locks, queues and events at their end."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, resources: Resources) -> None:
         self._recorder = recorder
+        self._resources = resources
         self._by_key: dict[tuple[int, ...], tuple[int, int]] = {}
         """Code addresses, each with its instruction if it may be at several, to stack number and depth (see `read`)."""
         self._places: dict[int, int] = {}
@@ -90,7 +91,6 @@ class AwaitStacks:
         """Lengths of the keys of `_by_key` together."""
         recorder.forgetting.append(self._forget)
         self._is_resource: dict[type, bool] = {}
-        self._resources: dict[int, tuple[int, ReferenceType[Any] | None]] = {}
 
     def read(self, coro: Any, yields: bool = False) -> tuple[int, int, Any]:
         """Stack number, depth and innermost coroutine of a suspended coroutine, generator or the like.
@@ -141,7 +141,7 @@ class AwaitStacks:
     def resource(self, coro: Any, depth: int, inner: Any) -> int:
         """Id of the lock, queue or the like that this coroutine waits on; 0 if unknown. The arguments are what `read` said."""
         thing = self.thing(coro, depth, inner)
-        return 0 if thing is None else self.identify(thing)
+        return 0 if thing is None else self._resources.identify(thing)
 
     def thing(self, coro: Any, depth: int, inner: Any) -> Any:
         """The lock, queue or the like itself; None if unknown."""
@@ -150,20 +150,6 @@ class AwaitStacks:
             return self._find(inner)
         frames = _frames(coro)
         return frames[depth].f_locals.get("self") if depth < len(frames) else None
-
-    def identify(self, thing: Any) -> int:
-        """Id of a lock, queue or the like."""
-        address = id(thing)
-        known = self._resources.get(address)
-        if known is not None and (known[1] is None or known[1]() is thing):
-            return known[0]
-        number = self._recorder.resource(type(thing).__name__)
-        try:
-            reference = ref(thing, lambda _: self._resources.pop(address, None))
-        except TypeError:
-            reference = None
-        self._resources[address] = (number, reference)
-        return number
 
     def _find(self, inner: Any) -> Any:
         known = self._is_resource

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from threading import get_ident
-from types import BuiltinFunctionType, FrameType, FunctionType, MethodType, WrapperDescriptorType
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, WrapperDescriptorType
 from typing import Any
 
 from asyncio_trace.events.records import WakerKind
@@ -70,6 +70,23 @@ def current_cause(loop: LoopState, frame: FrameType | None) -> Cause:
         # nothing but a signal's handler runs on the thread of an asyncio loop outside its handles; other loops run I/O in C
         return now, _IO if loop.foreign else _SIGNAL, 0, site
     return now, _LOOP, 0, site
+
+
+_WAIT_FOR = asyncio.wait_for.__code__
+_CANCELS_AND_WAITS: CodeType | None = (
+    asyncio.tasks._cancel_and_wait.__code__ if "_cancel_and_wait" in _WAIT_FOR.co_names else None  # type: ignore[attr-defined]
+)
+"""Before 3.12 `wait_for` cancels in the task that called it, when its time limit has woken that."""
+
+
+def time_limit(loop: LoopState, frame: FrameType | None) -> Cause | None:
+    """The timer that had `wait_for` cancel, which the code at `frame` does; None if that is not so."""
+    while frame is not None and sites.role_of(frame.f_code) == sites.PLUMBING:
+        if frame.f_code is _CANCELS_AND_WAITS:
+            cause = loop.step_wake
+            return cause if cause is not None and cause[1] == _TIMER else None
+        frame = frame.f_back
+    return None
 
 
 def is_running(loop: LoopState) -> bool:

@@ -42,6 +42,12 @@ class Core(Protocol):
     def foreign_methods(self, original: dict[str, Method]) -> dict[str, Method]:
         """Replacements for methods of a loop class that is not built on `BaseEventLoop`."""
 
+    def resource_attribute(self, name: str, role: int) -> Any:
+        """What stands in front of an attribute of a lock or the like: see `resources.attributes`."""
+
+    def resource_methods(self, original: dict[str, Method]) -> dict[str, Method]:
+        """Replacements for methods of `asyncio.Queue` and `asyncio.Event`: see `resources.METHODS`."""
+
     def ending(self, loop: LoopState) -> None:
         """The trace ends now: record the step that is running on the loop."""
 

@@ -16,6 +16,7 @@ from asyncio import AbstractEventLoop, BaseEventLoop, constants, events, format_
 from types import CodeType, FrameType
 from typing import Any
 
+from asyncio_trace.tracer import resources
 from asyncio_trace.tracer.core import Core, Method
 from asyncio_trace.tracer.loop_state import ATTRIBUTE
 
@@ -59,7 +60,7 @@ class Installation:
         self._foreign: set[type] = set()
 
     def install(self) -> None:
-        """Change asyncio's classes and every other loop class that exists or will be defined."""
+        """Change asyncio's classes (loops, handles, locks, ...) and every other loop class that exists or will be defined."""
         core = self._core
         plain = {name: getattr(BaseEventLoop, name) for name in _ASYNCIO_METHODS}
         self._set(BaseEventLoop, ATTRIBUTE, None)
@@ -71,6 +72,12 @@ class Installation:
         original = events.Handle._run
         self._set(events.Handle, "_run", _dressed(core.handle_run_method(original), original))
         self._set(format_helpers, "extract_stack", _extract_stack)
+        for kind, name, role in resources.ATTRIBUTES:
+            self._set(kind, name, core.resource_attribute(name, role))
+        methods = core.resource_methods({name: vars(kind)[name] for kind, name in resources.METHODS if name in vars(kind)})
+        for kind, name in resources.METHODS:
+            if name in methods:
+                self._set(kind, name, _dressed(methods[name], vars(kind)[name]))
         for kind in _subclasses(AbstractEventLoop):
             self.adopt(kind)
         self._watch_new_classes()
@@ -125,7 +132,21 @@ class Installation:
 
 
 _ABSENT: Any = object()
-_EXTRA_FRAMES = frozenset(("_run", "_run_once", "_process_events", "run_callback", "run_step", "run_forever", "__call__"))
+_EXTRA_FRAMES = frozenset(
+    (
+        "_run",
+        "_run_once",
+        "_process_events",
+        "run_callback",
+        "run_step",
+        "run_forever",
+        "__call__",
+        "_wakeup_next",
+        "shutdown",
+        "set",
+        "clear",
+    )
+)
 _OUR_FOLDER = os.path.dirname(__file__) + os.sep
 
 

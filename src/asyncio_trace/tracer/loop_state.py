@@ -21,7 +21,7 @@ ATTRIBUTE = "_asyncio_trace"
 class TaskState:
     """A task as the tracer sees it. Holds no strong reference to it."""
 
-    __slots__ = ("cancel_cause", "cancels", "id", "made", "name", "reference", "steps", "wake")
+    __slots__ = ("cancel_cause", "cancels", "id", "made", "name", "reference", "steps", "wake", "wire")
 
     def __init__(self, number: int) -> None:
         self.id = number
@@ -35,6 +35,8 @@ class TaskState:
         """Cancellation requests seen so far; `task.cancelling()` beyond it means a new one."""
         self.cancel_cause: Cause | None = None
         self.reference: TaskReference | None = None
+        self.wire = False
+        """A `TripWire` is where a cancellation will remove it."""
 
 
 class TaskReference(ref[Any]):

@@ -23,10 +23,12 @@ from asyncio_trace.events.records import (
     YieldedStep,
 )
 from asyncio_trace.tracer.await_stack import NONE, AwaitStacks
-from asyncio_trace.tracer.causes import callback_name, current_cause
+from asyncio_trace.tracer.causes import callback_name, current_cause, time_limit
+from asyncio_trace.tracer.crowds import CODES, GATHERING, Crowds, leaves
 from asyncio_trace.tracer.futures import Futures
-from asyncio_trace.tracer.loop_state import Cause, EagerStep, LoopState, TaskReference, TaskState
+from asyncio_trace.tracer.loop_state import ATTRIBUTE, Cause, EagerStep, LoopState, TaskReference, TaskState
 from asyncio_trace.tracer.recorder import Recorder
+from asyncio_trace.tracer.trip_wire import stretch, take_out
 
 UNKNOWN: Cause = (0, 0, 0, 0)
 YIELDED: Cause = (0, WakerKind.TASK, 0, 0)
@@ -42,6 +44,7 @@ class Tasks:
         self._stacks = stacks
         self.by_address = self._new_table()
         futures.tasks = self.by_address
+        self._watching = False
         self.finish_step = self._build_finish_step()
         """Call after a step: (loop, state, task, cause, start, end), times as the clock gives them."""
 
@@ -84,7 +87,7 @@ class Tasks:
             self._futures.made_resolved(state.made, future, cause)
             state.made = 0
         if task.cancelling() > state.cancels:
-            self.cancel_requested(task, state, self.inherited_cancel(future) or cause)
+            self.cancel_requested(task, state, self.inherited_cancel(future) or time_limit(loop, frame) or cause)
 
     def cancel_requested(self, task: Any, state: TaskState, cause: Cause) -> None:
         """Record that somebody asked `task` to cancel."""
@@ -112,6 +115,30 @@ class Tasks:
             state.name = name
             self._recorder.add(TaskNamed, state.id, self._recorder.name(name))
 
+    def watch_cancels(self) -> None:
+        """Have tasks tell who cancels them while they do not wait: from now on."""
+        self._watching = True
+
+    def release(self) -> None:
+        """Leave every task as if we had never been there."""
+        for state in list(self.by_address.values()):
+            task = state.reference() if state.reference is not None else None
+            if task is not None:
+                take_out(task)
+
+    def _tripped(self, state: TaskState, frame: FrameType) -> None:
+        """The code at `frame` has called `cancel` of a task that does not wait, or the task is gone."""
+        state.wire = False
+        try:
+            task = state.reference() if state.reference is not None else None
+            if task is None or not self._recorder.active or task.done() or task.cancelling() <= state.cancels:
+                return
+            loop = getattr(task.get_loop(), ATTRIBUTE, None)
+            if type(loop) is LoopState:
+                self.cancel_requested(task, state, current_cause(loop, frame))
+        except Exception as error:
+            self._recorder.failed(error)
+
     # -- eager first steps ----------------------------------------------------------------------------------------------
 
     def eager_begins(self, loop: LoopState, task: Any, frame: FrameType | None) -> None:
@@ -138,6 +165,8 @@ class Tasks:
         state = TaskState(self._recorder.next_id())
         state.reference = TaskReference(task, self._forget)
         self.by_address[id(task)] = state
+        if self._watching:
+            stretch(task, state, self._tripped)
         return state
 
     def _forget(self, reference: TaskReference) -> None:
@@ -169,7 +198,7 @@ class Tasks:
         state = self.by_address.get(id(future))
         if state is not None:
             return state.cancel_cause
-        for child in getattr(future, "_children", ()) if type(future).__name__ == "_GatheringFuture" else ():
+        for child in leaves(future._children) if type(future) is GATHERING else ():
             state = self.by_address.get(id(child))
             if state is not None and state.cancel_cause is not None:
                 return state.cancel_cause
@@ -181,6 +210,7 @@ class Tasks:
         future_id = futures.by_address.get
         task_state = by_address.get
         read_stack, resource = self._stacks.read, self._stacks.resource
+        record_crowd = Crowds(recorder, by_address, futures.by_address).record
         extend, next_id = recorder.buffer.extend, recorder.next_id
         origin = recorder.origin
         header, waiting, yielded = HEADERS[Step], StepEnd.WAITING, StepEnd.YIELDED
@@ -225,6 +255,8 @@ class Tasks:
                         made_ns,
                     )
                 )
+                if type(future) is GATHERING or getattr(inner, "cr_code", None) in CODES:
+                    record_crowd(state, future, inner)
             elif task.done():
                 self._finish_task(loop, state, task, cause, start - origin, end)
             else:
@@ -243,6 +275,8 @@ class Tasks:
             if not state.steps:
                 state.steps = 1
                 self.note_name(task, state)
+            if not state.wire and not task.done():
+                stretch(task, state, self._tripped)
 
         return finish_step
 
@@ -251,6 +285,7 @@ class Tasks:
         if cause is YIELDED:
             cause = (0, WakerKind.TASK, state.id, 0)
         self.note_name(task, state)
+        take_out(task)
         outcome, exception = Outcome.RETURNED, 0
         if task.cancelled():
             outcome = Outcome.CANCELLED

@@ -45,7 +45,7 @@ class NativeCore(PythonCore):
         """Futures, stacks, tasks and jobs of this trace."""
         tasks_table, futures_table = self._tables
         futures = NativeFutures(recorder, futures_table)
-        stacks = AwaitStacks(recorder)
+        stacks = AwaitStacks(recorder, self.resources)
         return futures, stacks, NativeTasks(recorder, futures, stacks, tasks_table), Jobs(recorder, futures)
 
     def make_wrapped(self) -> SimpleNamespace:
@@ -84,6 +84,14 @@ class NativeCore(PythonCore):
         """Replacements for methods of a loop class that is not built on `BaseEventLoop`."""
         careful = super().foreign_methods(original)
         return {name: _native.foreign_method(name, original[name], method) or method for name, method in careful.items()}
+
+    def resource_attribute(self, name: str, role: int) -> Any:
+        """What stands in front of an attribute of a lock or the like: see `resources.attributes`."""
+        return _native.attribute(name, role)
+
+    def resource_methods(self, original: dict[str, Method]) -> dict[str, Method]:
+        """Replacements for methods of `asyncio.Queue` and `asyncio.Event`."""
+        return {name: _native.resource_method(name, method) for name, method in original.items()}
 
     def process_events_method(self, original: Method) -> Method:
         """Replacement for `_process_events` of a class of asyncio's."""
@@ -148,6 +156,14 @@ class NativeTasks(Tasks):
     def _add(self, task: Any) -> TaskState:
         state: TaskState = _native.new_state(task)
         return state
+
+    def watch_cancels(self) -> None:
+        """Have `Task.cancel` tell."""
+        _native.watch_cancels(True)
+
+    def release(self) -> None:
+        """Leave every task as if we had never been there."""
+        _native.watch_cancels(False)
 
     def _build_finish_step(self) -> Any:
         return _native.finish_step

@@ -6,11 +6,12 @@ import asyncio
 import heapq
 import sys
 from asyncio import BaseEventLoop, events, futures, tasks
+from collections import deque
 from contextvars import Context
 from typing import Any
 from weakref import WeakSet
 
-from asyncio_trace.tracer import await_stack
+from asyncio_trace.tracer import await_stack, crowds
 from asyncio_trace.tracer.native_core import _native
 from asyncio_trace.tracer.python_core.callbacks import StepCallbacks, probe_step_type
 from asyncio_trace.tracer.tasks import YIELDED
@@ -35,6 +36,7 @@ def set_up() -> None:
     plain_run: Any = events.Handle._run
     inner: Any = BaseEventLoop
     reader: Any = asyncio.StreamReader
+    semaphore: Any = asyncio.Semaphore
     weak_set: Any = WeakSet()
     _native.set_up(
         {
@@ -60,6 +62,14 @@ def set_up() -> None:
             "modules": sys.modules,
             "makers": tuple(function.__code__ for function in await_stack.MAKERS),
             "wakes_reader": reader._wakeup_waiter.__code__,
+            "get_running_loop": asyncio._get_running_loop,
+            "wakes_next": semaphore._wake_up_next.__code__,
+            "puts": asyncio.Queue.put_nowait.__code__,
+            "gets": asyncio.Queue.get_nowait.__code__,
+            "deque_type": deque,
+            "gathering_type": crowds.GATHERING,
+            "crowd_codes": crowds.CODES,
+            "event_type": asyncio.Event,
             "reader_protocol": asyncio.StreamReaderProtocol,
             "plain_process_events": asyncio.selector_events.BaseSelectorEventLoop._process_events,  # type: ignore[attr-defined]
             "originals": {

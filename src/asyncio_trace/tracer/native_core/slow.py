@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from asyncio_trace.tracer import causes, sites
 from asyncio_trace.tracer.await_stack import NONE
+from asyncio_trace.tracer.crowds import crowd_of
+from asyncio_trace.tracer.loop_state import ATTRIBUTE
 
 if TYPE_CHECKING:
     from asyncio_trace.tracer.native_core.core import NativeCore
@@ -31,8 +33,8 @@ class Slow:
         self.site = recorder.site
         self.string = recorder.string
         self.thread = recorder.thread
-        self.identify = stacks.identify
-        self.intern_stack = lambda coro, yields: (*stacks.intern(coro), None)
+        self.identify = core.resources.identify
+        self.intern_stack = lambda coro, yields: (*stacks.intern(coro), None, None)
         self.loop_runs = causes.is_running
         self.check_fresh = tasks.check_fresh
         self.state_of = core.state_of
@@ -71,11 +73,12 @@ class Slow:
         prefix = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
         return self.string(prefix + kind.__qualname__)
 
-    def read_stack(self, coro: Any, yields: bool) -> tuple[int, int, Any]:
-        """Number of a stack that goes through something the extension does not know; depth; the resource at its end."""
+    def read_stack(self, coro: Any, yields: bool) -> tuple[int, int, Any, Any]:
+        """Number of a stack that goes through something the extension does not know; depth; the resource, and the set or group,
+        at its end."""
         number, depth, inner = self._read(coro, yields)
         thing = self._core.stacks.thing(coro, depth, inner) if depth != NONE else None
-        return number, depth, thing
+        return number, depth, thing, crowd_of(inner)
 
     def end_eager(self, loop: Any) -> None:
         """A run is over: so are the eager steps in it."""
@@ -89,8 +92,9 @@ class Slow:
 
     def woken_by_cancel(self, task: Any, state: Any, future: Any) -> None:
         """A task that is being woken has been asked to cancel."""
-        tasks = self._core.tasks
-        tasks.cancel_requested(task, state, tasks.inherited_cancel(future) or state.wake)
+        tasks, loop = self._core.tasks, getattr(task.get_loop(), ATTRIBUTE)
+        cause = tasks.inherited_cancel(future) or causes.time_limit(loop, sys._getframe(1)) or state.wake
+        tasks.cancel_requested(task, state, cause)
 
     def follow_python_future(self, future: Any, number: int) -> None:
         """Follow a future that is not asyncio's own in C."""

@@ -18,6 +18,7 @@ from asyncio_trace.tracer.python_core import asyncio_loop, foreign_loop, runs
 from asyncio_trace.tracer.python_core.callbacks import StepCallbacks
 from asyncio_trace.tracer.python_core.flusher import Flusher
 from asyncio_trace.tracer.recorder import Recorder
+from asyncio_trace.tracer.resources import Attribute, Resources, build_methods
 from asyncio_trace.tracer.tasks import YIELDED, Tasks
 
 
@@ -30,18 +31,21 @@ class PythonCore:
     def __init__(self, recorder: Recorder, state_of: Callable[[AbstractEventLoop], LoopState | None]) -> None:
         self.recorder = recorder
         self.state_of = state_of
+        self.resources = Resources(recorder)
         self.futures, self.stacks, self.tasks, self.jobs = self.make_parts(recorder)
+        self.resources.tasks = self.tasks.by_address
         self.steps = StepCallbacks(self.tasks)
         self.careful_call_soon: Method
         """`call_soon` for what is unusual, once `asyncio_methods` was asked for."""
         self.runs = runs.build(recorder, self.tasks, events.Handle._run)
         self.wrapped = self.make_wrapped()
         self.futures.hide()
+        self.tasks.watch_cancels()
         self._flusher: Flusher | None = None
 
     def make_parts(self, recorder: Any) -> tuple[Futures, AwaitStacks, Tasks, Jobs]:
         """Futures, stacks, tasks and jobs of this trace."""
-        futures, stacks = Futures(recorder), AwaitStacks(recorder)
+        futures, stacks = Futures(recorder), AwaitStacks(recorder, self.resources)
         return futures, stacks, Tasks(recorder, futures, stacks), Jobs(recorder, futures)
 
     def make_wrapped(self) -> SimpleNamespace:
@@ -67,6 +71,14 @@ class PythonCore:
     def process_events_method(self, original: Method) -> Method:
         """Replacement for `_process_events` of a class of asyncio's."""
         return asyncio_loop.build_process_events(self.recorder, original)
+
+    def resource_attribute(self, name: str, role: int) -> Any:
+        """What stands in front of an attribute of a lock or the like: see `resources.attributes`."""
+        return Attribute(self.resources, name, role)
+
+    def resource_methods(self, original: dict[str, Method]) -> dict[str, Method]:
+        """Replacements for methods of `asyncio.Queue` and `asyncio.Event`."""
+        return build_methods(self.resources, original)
 
     def foreign_methods(self, original: dict[str, Method]) -> dict[str, Method]:
         """Replacements for methods of a loop class that is not built on `BaseEventLoop`."""
@@ -119,6 +131,7 @@ class PythonCore:
         if self._flusher is not None:
             self._flusher.stop()
         self.futures.release()
+        self.tasks.release()
 
 
 def tasks_of(loop: AbstractEventLoop) -> set[Any]:
