@@ -66,6 +66,10 @@ CLASSES: dict[type[r.Record], tuple[FieldClass, ...]] = {
         r.ResourceReleased: "id time num ref num num",
         r.ResourceSet: "id time num ref num num",
         r.QueueLength: "id time num ref num num",
+        r.Blocked: "loop time ref back num num",
+        r.NeverAwaited: "time num num num",
+        r.NeverRetrieved: "ref time num num num num",
+        r.CancelIgnored: "id time",
     }.items()
 }
 """Record type to the classes of its fields, in their order."""

@@ -23,6 +23,7 @@ from asyncio_trace.model.tables import (
     Waker,
 )
 from asyncio_trace.model.trace import Trace
+from asyncio_trace.model.witnesses import LostCoroutine, LostException, Sample, Witnesses
 
 __all__ = [
     "NEVER",
@@ -38,9 +39,12 @@ __all__ = [
     "Job",
     "Level",
     "Loop",
+    "LostCoroutine",
+    "LostException",
     "Program",
     "Resource",
     "Run",
+    "Sample",
     "Site",
     "Table",
     "Task",
@@ -48,5 +52,6 @@ __all__ = [
     "Wait",
     "Wake",
     "Waker",
+    "Witnesses",
     "load",
 ]
