@@ -106,6 +106,7 @@ class Trace:
         resources: Iterable[Resource] = (),
         holds: Iterable[Hold] = (),
         levels: Iterable[Level] = (),
+        witnesses: Witnesses | None = None,
     ) -> None:
         self.program = program
         self.strings = Strings()
