@@ -116,6 +116,7 @@ class TraceBuilder:
             duration_ns=self._end,
             core=str(header.get("core", "")),
             recorded_from_ns=self._gaps.from_ns,
+            block_threshold_ns=_whole(header.get("block_threshold_ns")) or 100_000_000,
         )
         trace = Trace(
             program=program,

@@ -162,6 +162,7 @@ def record_to(
         "core": resolve(core),
         "pid": os.getpid(),
         "started_unix_ns": time.time_ns(),
+        "block_threshold_ns": block_threshold_ns,
     }
     try:
         session = Session(

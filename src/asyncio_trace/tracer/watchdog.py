@@ -41,8 +41,10 @@ _QUICK = (
 )  # fmt: skip
 """Instructions that take no time worth the name."""
 
-_OURS = (os.path.dirname(__file__) + os.sep, "<frozen importlib._bootstrap> asyncio_trace")
-"""Where code of ours is from; see `lost.py` for the second."""
+_HERE = os.path.dirname(__file__) + os.sep
+_RECORDING = frozenset(f"{_HERE}{name}.py" for name in ("recorder", "tasks", "futures", "causes", "await_stack", "sites"))
+"""Files of ours whose functions call none of the program's."""
+_LOST = f"{_HERE}lost.py"
 
 Place = tuple[CodeType, int, object]
 """Code, instruction, module of a frame."""
@@ -122,8 +124,9 @@ def _outermost_code(loop: LoopState) -> object:
 
 def _of_run(places: list[Place], outermost: object) -> list[Place]:
     """The frames without those that lie beneath the run."""
-    while places and places[0][0].co_filename.startswith(_OURS):
-        places = places[1:]
+    for at, (code, _, _) in enumerate(places):
+        if code.co_filename in _RECORDING or (code.co_filename == _LOST and code.co_name.startswith("_record")):
+            return _of_run(places[at + 1 :], outermost)  # it is we who are at work
     found: list[Place] = []
     keep = 0
     for place in places:
