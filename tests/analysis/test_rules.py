@@ -44,7 +44,7 @@ def test_failing_rule_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -
         EntryPoint("broken", f"{__name__}:failing", rules.GROUP),
         EntryPoint("gone", "no_such_module:find", rules.GROUP),
         EntryPoint("late", f"{__name__}:late", rules.GROUP),
-        EntryPoint("incomplete-trace", "asyncio_trace.analysis.incomplete_trace:find", rules.GROUP),
+        EntryPoint("incomplete-trace", "asyncio_trace.analysis.rules.incomplete_trace:find", rules.GROUP),
     ]
     monkeypatch.setattr(rules, "entry_points", lambda group: found)
     findings = rules.find_all(Trace(Program(), complete=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio_trace.analysis import incomplete_trace
+from asyncio_trace.analysis.rules import incomplete_trace
 from asyncio_trace.events import records as r
 from asyncio_trace.model import Trace
 from asyncio_trace.model.build import TraceBuilder

@@ -89,7 +89,7 @@ def test_any_bytes_are_records_or_refused(payload: bytes) -> None:
     assert 1 <= good <= len(payload) + 1
 
 
-@pytest.mark.parametrize("head", [0, 47, 64, 64 | 20, 0xC0 | 20, 19 | 0x80, 24])
+@pytest.mark.parametrize("head", [0, 47, 64, 64 | 20, 0xC0 | 20, 19 | 0x80, 28])
 def test_a_head_that_means_nothing_is_refused(head: int) -> None:
     """Kind 0, kinds that this version does not have, a set bit 6, and "same loop" where there is none."""
     ended = bytes([19, 2])

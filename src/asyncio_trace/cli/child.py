@@ -31,10 +31,20 @@ class Ended(NamedTuple):
     """The recording could not be written, or not whole; the user has been told."""
 
 
-def run(words: list[str], *, shown: list[str], recording: str, core: str, loop: str | None, force: bool) -> Ended:
+def run(
+    words: list[str],
+    *,
+    shown: list[str],
+    recording: str,
+    core: str,
+    loop: str | None,
+    force: bool,
+    block_threshold_ns: int = 100_000_000,
+) -> Ended:
     """Run `python WORDS...` traced, wait for its end, and pass signals on to it.
 
     `shown` is what the trace says was run; `recording` is the path to write, where `{pid}` stands for the program's process id.
+    What runs for longer than `block_threshold_ns` is looked at while it does.
     """
     package = Path(asyncio_trace.__file__).parent
     startup = str(package / "tracer" / "startup")
@@ -47,6 +57,7 @@ def run(words: list[str], *, shown: list[str], recording: str, core: str, loop: 
         "loop": loop,
         "force": force,
         "argv": shown,
+        "block_threshold_ns": block_threshold_ns,
         "pythonpath": before,
         "package_parent": str(package.parent),
         "notice": notice,

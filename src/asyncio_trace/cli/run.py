@@ -155,7 +155,15 @@ def _trace(
     """Run, draw, write; the exit status of `run` (minus a signal's number if one killed the program)."""
     from asyncio_trace.cli import child
 
-    ended = child.run(target.words, shown=target.shown, recording=recording, core=core, loop=loop, force=force)
+    ended = child.run(
+        target.words,
+        shown=target.shown,
+        recording=recording,
+        core=core,
+        loop=loop,
+        force=force,
+        block_threshold_ns=block_threshold,
+    )
     written = Path(recording.replace("{pid}", str(ended.pid)))
     failures: list[str] = []
     keep = temporary is None

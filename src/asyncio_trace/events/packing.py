@@ -67,6 +67,10 @@ CLASSES: dict[type[r.Record], tuple[FieldClass, ...]] = {
         r.ResourceSet: "id time num ref num num",
         r.QueueLength: "id time num ref num num",
         r.WaitsFor: "id ref num",
+        r.Blocked: "loop time ref back num num",
+        r.NeverAwaited: "time num num num",
+        r.NeverRetrieved: "ref time num num num num",
+        r.CancelIgnored: "id time",
     }.items()
 }
 """Record type to the classes of its fields, in their order."""

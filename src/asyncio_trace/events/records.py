@@ -421,11 +421,64 @@ class WaitsFor(NamedTuple):
     """How many, from that one on."""
 
 
+class Blocked(NamedTuple):
+    """Where a run stood that kept its loop from everything else, taken while it did. Its own record follows when it ends."""
+
+    loop: int
+    ns: int
+    """When the stack was taken."""
+    task: int
+    """The task whose step it is, or 0 for a callback."""
+    since_ns: int
+    """When the run began, or, for a callback, was first seen."""
+    stack: int
+    """Stack of the frames that were running, the innermost last."""
+    late_ns: int
+    """0 if the run stood there; else it kept the GIL to itself for so long before the stack could be taken, and may have gone
+    on by a line or a few since.
+    """
+
+
+class NeverAwaited(NamedTuple):
+    """A coroutine object was thrown away that nobody had begun to await."""
+
+    ns: int
+    coroutine: int
+    """String: the coroutine's qualified name."""
+    site: int
+    """Site that created it, or 0 if that is not known."""
+    defined: int
+    """Site of the coroutine function itself."""
+
+
+class NeverRetrieved(NamedTuple):
+    """A task or future was thrown away with an exception that nobody had asked for."""
+
+    task: int
+    """Id of the task or future, or 0 if it is not known any more."""
+    ns: int
+    name: int
+    """String: the task's name, or 0 for a future."""
+    coroutine: int
+    """String: the qualified name of the task's coroutine, or 0 for a future."""
+    exception: int
+    """String: the exception's qualified type name."""
+    site: int
+    """Site that raised it, or 0."""
+
+
+class CancelIgnored(NamedTuple):
+    """A task ended otherwise than by the cancellation that was asked of it, and took none of it back (`uncancel`)."""
+
+    task: int
+    ns: int
+
+
 Record = (
     LoopStarted | LoopClosed | Idle | TaskCreated | TaskNamed | Step | Woken | TaskDone | CallbackRun | FutureCreated
     | FutureResolved | CancelRequested | JobSubmitted | JobRan | ThreadSeen | ResourceSeen | ParentSpan | Dropped | Ended
-    | YieldedStep | NumberedName | LoopAlive | TaskAlive | ResourceState | ResourceTaken | ResourceReleased | ResourceSet
-    | QueueLength | WaitsFor
+    | YieldedStep | NumberedName | LoopAlive | TaskAlive | Blocked | NeverAwaited | NeverRetrieved | CancelIgnored
+    | ResourceState | ResourceTaken | ResourceReleased | ResourceSet | QueueLength | WaitsFor
 )  # fmt: skip
 
 KINDS: dict[int, type[Record]] = {
@@ -433,7 +486,7 @@ KINDS: dict[int, type[Record]] = {
         (
             LoopStarted, LoopClosed, Idle, TaskCreated, TaskNamed, Step, Woken, TaskDone, CallbackRun, FutureCreated,
             FutureResolved, CancelRequested, JobSubmitted, JobRan, ThreadSeen, ResourceSeen, ParentSpan, Dropped, Ended,
-            YieldedStep, NumberedName, LoopAlive, TaskAlive,
+            YieldedStep, NumberedName, LoopAlive, TaskAlive, Blocked, NeverAwaited, NeverRetrieved, CancelIgnored,
         ),
         start=1,
     )),

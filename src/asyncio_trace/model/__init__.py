@@ -24,6 +24,7 @@ from asyncio_trace.model.tables import (
     Waker,
 )
 from asyncio_trace.model.trace import Trace
+from asyncio_trace.model.witnesses import LostCoroutine, LostException, Sample, Witnesses
 
 __all__ = [
     "NEVER",
@@ -39,10 +40,13 @@ __all__ = [
     "Job",
     "Level",
     "Loop",
+    "LostCoroutine",
+    "LostException",
     "Member",
     "Program",
     "Resource",
     "Run",
+    "Sample",
     "Site",
     "Table",
     "Task",
@@ -50,5 +54,6 @@ __all__ = [
     "Wait",
     "Wake",
     "Waker",
+    "Witnesses",
     "load",
 ]

@@ -9,6 +9,7 @@ from asyncio_trace.events import records as r
 from asyncio_trace.model import kinds
 from asyncio_trace.model.encode import turn_into_columns
 from asyncio_trace.model.gaps import Gaps
+from asyncio_trace.model.hearing import Hearing
 from asyncio_trace.model.places import Places
 from asyncio_trace.model.resources import ResourceBook
 from asyncio_trace.model.runs import split_nested
@@ -33,6 +34,7 @@ class TraceBuilder:
         self._tables = tables
         self._places = Places(tables)
         self._gaps = Gaps()
+        self._hearing = Hearing(tables, self._places)
         self._tasks: dict[int, Task] = {}
         self._futures: dict[int, Future] = {}
         self._jobs: dict[int, Job] = {}
@@ -83,6 +85,7 @@ class TraceBuilder:
             Segment: self._segment,
             r.WaitsFor: self._waits_for,
             **self._resources.takers,
+            **self._hearing.takers,
         }
 
     def add_all(self, stream: Iterable[r.Record | Segment]) -> None:
@@ -93,6 +96,7 @@ class TraceBuilder:
 
     def finish(self, header: dict[str, Any]) -> Trace:
         """The trace; `header` is the recording's."""
+        self._end = max(self._end, self._hearing.witnesses.last_ns)
         runs, task_runs = split_nested(self._steps, self._callbacks)
         self._close(task_runs)
         names = WaitNames(
@@ -113,6 +117,7 @@ class TraceBuilder:
             duration_ns=self._end,
             core=str(header.get("core", "")),
             recorded_from_ns=self._gaps.from_ns,
+            block_threshold_ns=_whole(header.get("block_threshold_ns")) or 100_000_000,
         )
         trace = Trace(
             program=program,
@@ -138,6 +143,7 @@ class TraceBuilder:
             complete=self._ended and not self._dropped and not self._gaps.number,
             cut=not self._ended,
             gaps=self._gaps.number,
+            witnesses=self._hearing.witnesses,
         )
         trace.parent_spans.update((task.id, task.parent_span) for task in trace.tasks if task.parent_span is not None)
         turn_into_columns(trace)

@@ -24,6 +24,7 @@ from asyncio_trace.model.tables import (
     Wait,
     Wake,
 )
+from asyncio_trace.model.witnesses import Witnesses
 
 if TYPE_CHECKING:
     from asyncio_trace.model.columns import (
@@ -109,6 +110,7 @@ class Trace:
         holds: Iterable[Hold] = (),
         levels: Iterable[Level] = (),
         members: Iterable[Member] = (),
+        witnesses: Witnesses | None = None,
     ) -> None:
         self.program = program
         self.strings = Strings()
@@ -141,6 +143,8 @@ class Trace:
         """Places in the recording, before its end, at which something is missing because the file is damaged there."""
         self.lost_bytes = lost_bytes
         """Bytes of the file that are damaged and were left out."""
+        self.witnesses = Witnesses() if witnesses is None else witnesses
+        """What the tracer saw with its own eyes: stacks of runs that block, what nobody awaited or asked for."""
 
     def hold(self, **tables: Columns) -> None:
         """Set tables to columns, which name what they name by number in `strings`, `sites`, `stacks` and `wait_kinds`."""
@@ -174,5 +178,5 @@ class Trace:
 
 _COMPARED = (
     "program", "tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources", "holds",
-    "levels", "members", "dropped_events", "complete", "cut", "gaps", "lost_bytes",
+    "levels", "members", "dropped_events", "complete", "cut", "gaps", "lost_bytes", "witnesses",
 )  # fmt: skip

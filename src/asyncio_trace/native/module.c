@@ -1,5 +1,6 @@
 /* The extension module `asyncio_trace.tracer.native_core._native`: begins and ends a trace, and gives the Python side what it shares with us. */
 #include "asyncio_parts.h"
+#include "watchdog.h"
 
 #include <structmember.h>
 #include <unistd.h>
@@ -367,6 +368,11 @@ static PyMethodDef methods[] = {
     {"end_eager_steps", end_eager_steps, METH_O, NULL},
     {"finish_step", finish_step, METH_VARARGS, NULL},
     {"follow_future", follow_future, METH_VARARGS, NULL},
+    {"watch", watchdog_watch, METH_VARARGS, NULL},
+    {"unwatch", watchdog_forget, METH_O, NULL},
+    {"pause_watchdog", watchdog_pause, METH_NOARGS, NULL},
+    {"unpause_watchdog", watchdog_unpause, METH_NOARGS, NULL},
+    {"end_watchdog", watchdog_end, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -83,6 +83,7 @@ set_current_at(PyObject *self, PyObject *value, void *offset)
 /* -- tasks ------------------------------------------------------------------------------------------------------------ */
 
 static PyMemberDef task_members[] = {
+    {"reference", T_OBJECT, offsetof(TaskState, reference), READONLY, NULL},
     {"id", T_LONGLONG, offsetof(TaskState, id), READONLY, NULL},
     {"made", T_LONGLONG, offsetof(TaskState, made), 0, NULL},
     {"steps", T_LONGLONG, offsetof(TaskState, steps), 0, NULL},

@@ -175,6 +175,7 @@ begin_slowly(void)
         }
     }
     stream_resume();
+    watchdog_resume();
     S.attention = 0;
     size_t used = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
     if (S.dropped != S.dropped_told) {
@@ -300,6 +301,7 @@ static const char *const CLASSES[KINDS_END] = {
     [ENDED] = "t", [YIELDED_STEP] = "iltdn", [NUMBERED_NAME] = "in",
     [RESOURCE_STATE] = "itnnn", [RESOURCE_TAKEN] = "itnnn", [RESOURCE_RELEASED] = "itnnnn", [RESOURCE_SET] = "itnnnn",
     [QUEUE_LENGTH] = "itnnnn", [WAITS_FOR] = "inn",
+    [BLOCKED] = "ltnbnn", [NEVER_AWAITED] = "tnnn", [NEVER_RETRIEVED] = "ntnnnn", [CANCEL_IGNORED] = "it",
 };
 
 int
@@ -507,6 +509,12 @@ stream_pause(void)
         S.attention = 1;
         write_committed(); /* it may be long until the next record starts the thread again */
     }
+}
+
+void
+stream_attend(void)
+{
+    S.attention = 1;
 }
 
 static void

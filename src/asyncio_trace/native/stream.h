@@ -15,7 +15,7 @@
 enum kind {
     LOOP_STARTED = 1, LOOP_CLOSED, IDLE, TASK_CREATED, TASK_NAMED, STEP, WOKEN, TASK_DONE, CALLBACK_RUN, FUTURE_CREATED,
     FUTURE_RESOLVED, CANCEL_REQUESTED, JOB_SUBMITTED, JOB_RAN, THREAD_SEEN, RESOURCE_SEEN, PARENT_SPAN, DROPPED, ENDED,
-    YIELDED_STEP, NUMBERED_NAME,
+    YIELDED_STEP, NUMBERED_NAME, BLOCKED = 24, NEVER_AWAITED, NEVER_RETRIEVED, CANCEL_IGNORED,
     RESOURCE_STATE = 30, RESOURCE_TAKEN, RESOURCE_RELEASED, RESOURCE_SET, QUEUE_LENGTH, WAITS_FOR,
     KINDS_END
 };
@@ -36,6 +36,10 @@ void stream_abandon(void);
 void stream_pause(void);
 /* Start the thread again if it was stopped. */
 void stream_resume(void);
+/* The same for the watchdog's (watchdog.c), which a fork stops, too. */
+void watchdog_resume(void);
+/* Have threads that were stopped started again with the next record. */
+void stream_attend(void);
 /* errno of the first write that failed, or 0. */
 int stream_error(void);
 /* Wait until all that is recorded so far is written. */

@@ -253,9 +253,17 @@ task_step_over(LoopState *loop, TaskState *state, PyObject *task, const Cause *c
         record_step(state, loop, start, end, STEP_DONE, 0, 0, cause, 0, 0);
         int64_t fields[] = {state->id, end, outcome, exception};
         stream_record(TASK_DONE, fields, 4);
+        if (state->cancels > 0 && outcome != OUTCOME_CANCELLED && cancelling(task) > 0) {
+            stream_record(CANCEL_IGNORED, fields, 2);
+        }
         state->done = 1;
         state->steps = 1;
-        if (!state->cancel_cause.set) {
+        if (outcome == OUTCOME_RAISED) {
+            if (task_state_keep(state, task) < 0) { /* its exception may be lost: then its id is asked for */
+                failed(0);
+            }
+        }
+        else if (!state->cancel_cause.set) {
             /* at once, not all at the end: memory that is freed in another order than it was taken slows the collector down
              * by half. One that was cancelled stays: whoever awaits it may still ask why. */
             Py_CLEAR(state->reference);

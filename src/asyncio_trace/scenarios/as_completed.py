@@ -8,6 +8,8 @@ import asyncio
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS: tuple[tuple[str, ...], ...] = ()
+
 
 async def download(number: int, seconds: float) -> str:
     """Return after a while what was downloaded."""

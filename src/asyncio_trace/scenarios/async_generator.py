@@ -10,6 +10,8 @@ from contextlib import aclosing
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS: tuple[tuple[str, ...], ...] = ()
+
 
 async def readings(options: Options) -> AsyncGenerator[int, None]:
     """Read a sensor again and again, and switch it off at the end."""

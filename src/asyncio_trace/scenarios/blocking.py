@@ -9,6 +9,11 @@ import time
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS = (
+    ("blocking-step", "report", "time.sleep(options.delay(1))"),
+    ("blocking-step", "compute", "while time.perf_counter() < end:", "rounds += 1"),
+)
+
 
 async def ticker(ticks: int, period: float, tolerance: float) -> int:
     """Tick with a fixed pause between, and return how many ticks were late."""

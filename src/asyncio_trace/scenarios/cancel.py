@@ -8,6 +8,8 @@ import asyncio
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS = (("cancel-ignored", "stubborn", "await asyncio.sleep(options.delay(10))"),)
+
 
 async def prompt(options: Options) -> None:
     """Stop when asked to, like any coroutine that does nothing about it."""

@@ -9,6 +9,8 @@ import sys
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS: tuple[tuple[str, ...], ...] = ()
+
 CHILD = """
 import sys, time
 print("started", flush=True)

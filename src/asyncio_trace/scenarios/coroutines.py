@@ -11,6 +11,8 @@ from typing import Any
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS: tuple[tuple[str, ...], ...] = ()
+
 
 async def native(seconds: float) -> str:
     """Sleep, written the usual way."""

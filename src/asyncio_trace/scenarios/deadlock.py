@@ -8,6 +8,8 @@ import asyncio
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS = (("deadlock", "transfer", "async with target:"),)
+
 
 async def transfer(source: asyncio.Lock, target: asyncio.Lock, seconds: float) -> None:
     """Lock the account to take from, and then the one to give to."""

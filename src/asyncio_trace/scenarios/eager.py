@@ -9,6 +9,8 @@ import sys
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS: tuple[tuple[str, ...], ...] = ()
+
 
 async def lookup(key: str, cache: dict[str, str], seconds: float) -> str:
     """Answer from the cache, else after a while."""

@@ -9,6 +9,8 @@ import asyncio
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS = (("unretrieved-exception", "send_receipt", 'raise RuntimeError("no receipt was sent")'),)
+
 
 async def reserve(seconds: float) -> str:
     """Succeed, later than the other one fails."""

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS: tuple[tuple[str, ...], ...] = ()
+
 
 def read_slowly(name: str, seconds: float) -> str:
     """Block the thread that calls it."""

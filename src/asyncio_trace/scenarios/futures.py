@@ -8,6 +8,8 @@ import asyncio
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS: tuple[tuple[str, ...], ...] = ()
+
 
 async def resolve(future: asyncio.Future[str], seconds: float) -> None:
     """Work for a while, then put the result into the future."""

@@ -8,6 +8,8 @@ import asyncio
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS: tuple[tuple[str, ...], ...] = ()
+
 
 async def worker(number: int, options: Options) -> None:
     """Sleep for one to five seconds, then say so."""

@@ -9,6 +9,8 @@ import gc
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS = (("task-leak", "handle_request", 'asyncio.create_task(watch(hung_up), name=f"watch-{len(connections)}")'),)
+
 REQUESTS = 8
 
 

@@ -8,6 +8,8 @@ import asyncio
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS = (("lock-contention", "writer", "async with lock:"),)
+
 
 async def writer(number: int, lock: asyncio.Lock, seconds: float) -> None:
     """Hold the lock while writing."""

@@ -8,6 +8,8 @@ import asyncio
 
 from asyncio_trace.scenarios.options import parse_options
 
+FINDINGS: tuple[tuple[str, ...], ...] = ()
+
 
 async def main() -> None:
     """Print a line, without ever giving the loop a reason to turn to something else."""

@@ -10,6 +10,8 @@ import time
 
 from asyncio_trace.scenarios.options import Options, parse_options
 
+FINDINGS = (("starved", "hog", "while time.perf_counter() < end:", "pass"),)
+
 BEATS = 8
 
 

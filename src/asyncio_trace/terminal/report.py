@@ -11,8 +11,8 @@ from pathlib import PurePath
 
 from rich.console import Console
 
-from asyncio_trace.analysis import incomplete_trace
 from asyncio_trace.analysis.finding import Finding
+from asyncio_trace.analysis.rules import incomplete_trace
 from asyncio_trace.analysis.totals import Await, LoopTotal, Step, Totals
 from asyncio_trace.model import Site, Trace
 from asyncio_trace.terminal import summary

@@ -91,9 +91,12 @@ def why_not_native() -> str | None:
     return None
 
 
-def core_parts(name: str) -> tuple[type[Recorder], Callable[[Any, Callable[[AbstractEventLoop], LoopState | None]], Core]]:
+def core_parts(
+    name: str,
+) -> tuple[type[Recorder], Callable[[Any, Callable[[AbstractEventLoop], LoopState | None], int], Core]]:
     """What makes the recorder and the core called `name`, for one trace. The recorder takes a sink and a clock; the core the
-    recorder and a function that gives the state of a loop, attaching it if it is to be followed.
+    recorder, a function that gives the state of a loop, attaching it if it is to be followed, and from which length on,
+    in ns, a run blocks.
 
     Raises:
         UsageError: There is no such core, or it can't be had here.

@@ -32,6 +32,7 @@ _ASYNCIO_METHODS = (
     "_run_once",
     "close",
     "_add_callback_signalsafe",
+    "call_exception_handler",
 )
 _FOREIGN_METHODS = (
     "call_soon",
@@ -48,6 +49,7 @@ _FOREIGN_METHODS = (
     "run_in_executor",
     "run_forever",
     "close",
+    "call_exception_handler",
 )
 
 

@@ -27,7 +27,11 @@ def begin(settings: dict[str, Any]) -> None:
     notice = settings["notice"]
     try:
         running = session.record_to(
-            settings["recording"], core=settings["core"], argv=settings["argv"], force=settings["force"]
+            settings["recording"],
+            core=settings["core"],
+            argv=settings["argv"],
+            force=settings["force"],
+            block_threshold_ns=settings["block_threshold_ns"],
         )
     except OSError:
         _leave_notice(notice)

@@ -21,6 +21,7 @@ from asyncio_trace.tracer.core import core_parts, resolve
 from asyncio_trace.tracer.install import Installation
 from asyncio_trace.tracer.loop_state import ATTRIBUTE, LoopState
 from asyncio_trace.tracer.recorder import Sink
+from asyncio_trace.tracer.watchdog import DEFAULT_THRESHOLD_NS
 
 _active: Session | None = None
 
@@ -33,13 +34,20 @@ class Session:
         core: "auto", "python" or "native".
         every_loop: Follow each loop that is made or runs; else only those given to `follow`.
         clock: Monotonic clock in nanoseconds.
+        block_threshold_ns: How long a run may be; those that are longer are sampled while they run (on the system's clock).
 
     Raises:
         UsageError: A trace is running already, or there is no such core.
     """
 
     def __init__(
-        self, sink: Sink, *, core: str = "auto", every_loop: bool = True, clock: Callable[[], int] = time.monotonic_ns
+        self,
+        sink: Sink,
+        *,
+        core: str = "auto",
+        every_loop: bool = True,
+        clock: Callable[[], int] = time.monotonic_ns,
+        block_threshold_ns: int = DEFAULT_THRESHOLD_NS,
     ) -> None:
         global _active
         if _active is not None:
@@ -51,7 +59,7 @@ class Session:
         self._loops: list[tuple[ReferenceType[AbstractEventLoop], LoopState]] = []
         self._wanted: set[int] = set()
         self._refused: set[int] = set()
-        self.core = make_core(self.recorder, self._state_of)
+        self.core = make_core(self.recorder, self._state_of, block_threshold_ns)
         self._installation = Installation(self.core)
         self._installation.install()
         _active = self
@@ -123,7 +131,13 @@ def active() -> Session | None:
 
 
 def record_to(
-    path: str, *, core: str = "auto", every_loop: bool = True, argv: list[str] | None = None, force: bool = False
+    path: str,
+    *,
+    core: str = "auto",
+    every_loop: bool = True,
+    argv: list[str] | None = None,
+    force: bool = False,
+    block_threshold_ns: int = DEFAULT_THRESHOLD_NS,
 ) -> Session:
     """Begin a trace that is written to the file `path`, which may hold `{pid}`.
 
@@ -148,9 +162,12 @@ def record_to(
         "core": resolve(core),
         "pid": os.getpid(),
         "started_unix_ns": time.time_ns(),
+        "block_threshold_ns": block_threshold_ns,
     }
     try:
-        session = Session(RecordingWriter(file, header), core=core, every_loop=every_loop)
+        session = Session(
+            RecordingWriter(file, header), core=core, every_loop=every_loop, block_threshold_ns=block_threshold_ns
+        )
     except BaseException:
         file.close()
         os.unlink(path)

@@ -10,6 +10,7 @@ from typing import Any
 from asyncio_trace.events.records import (
     HEADERS,
     PACK,
+    CancelIgnored,
     CancelRequested,
     Outcome,
     ParentSpan,
@@ -296,6 +297,8 @@ class Tasks:
             exception = recorder.string(prefix + kind.__qualname__)
         recorder.add(Step, state.id, loop.id, start, end, StepEnd.DONE, 0, 0, *cause, 0, 0)
         recorder.add(TaskDone, state.id, end, outcome, exception)
+        if state.cancels and outcome != Outcome.CANCELLED and task.cancelling():
+            recorder.add(CancelIgnored, state.id, end)
 
 
 def _signed(number: int) -> int:

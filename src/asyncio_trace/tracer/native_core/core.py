@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
+import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +24,7 @@ from asyncio_trace.tracer.native_core.recorder import NativeRecorder
 from asyncio_trace.tracer.native_core.slow import Slow
 from asyncio_trace.tracer.python_core.core import PythonCore, tasks_of
 from asyncio_trace.tracer.tasks import Tasks
+from asyncio_trace.tracer.watchdog import period_ns
 
 futures_module.SENTINELS.add(_native.Sentinel)
 _PROCESS_EVENTS: Any = asyncio.selector_events.BaseSelectorEventLoop._process_events  # type: ignore[attr-defined]
@@ -34,11 +38,13 @@ class NativeCore(PythonCore):
     name = "native"
     loop_state_type = _native.LoopState
 
-    def __init__(self, recorder: NativeRecorder, state_of: Callable[[AbstractEventLoop], LoopState | None]) -> None:
+    def __init__(
+        self, recorder: NativeRecorder, state_of: Callable[[AbstractEventLoop], LoopState | None], block_threshold_ns: int
+    ) -> None:
         parts.set_up()
         self._slow = Slow()
         self._tables = recorder.begin(self._slow)
-        super().__init__(recorder, state_of)
+        super().__init__(recorder, state_of, block_threshold_ns)
         self._slow.fill(self)
 
     def make_parts(self, recorder: Any) -> tuple[Futures, AwaitStacks, Tasks, Jobs]:
@@ -62,6 +68,8 @@ class NativeCore(PythonCore):
         recorder.add(LoopStarted, state.id, state.select_end, name, recorder.thread())
         state.run_end = recorder.clock()
         setattr(loop, ATTRIBUTE, state)
+        if recorder.clock is time.monotonic_ns:
+            _native.watch(state, period_ns(self.block_threshold_ns))
         for task in tasks_of(loop):
             if id(task) not in self.tasks.by_address:
                 self.tasks.found(state, task)
@@ -104,6 +112,10 @@ class NativeCore(PythonCore):
         self._slow.handle_run = super().handle_run_method(original)
         return _native.method("_run", original)
 
+    def closed(self, loop: LoopState) -> None:
+        """A loop was closed."""
+        _native.unwatch(loop)
+
     def ending(self, loop: LoopState) -> None:
         """The trace ends now: record the step that is running on the loop."""
         while loop.eager:
@@ -113,6 +125,7 @@ class NativeCore(PythonCore):
 
     def release(self) -> None:
         """Leave every future as if the core had never been there."""
+        _native.end_watchdog()
         _native.stop()
         super().release()
 
@@ -167,3 +180,7 @@ class NativeTasks(Tasks):
 
     def _build_finish_step(self) -> Any:
         return _native.finish_step
+
+
+os.register_at_fork(before=_native.pause_watchdog, after_in_parent=_native.unpause_watchdog)
+atexit.register(_native.end_watchdog)  # a thread that asks for the GIL must not outlive the interpreter

@@ -14,6 +14,7 @@ from asyncio_trace.tracer import causes, sites
 from asyncio_trace.tracer.await_stack import NONE
 from asyncio_trace.tracer.crowds import crowd_of
 from asyncio_trace.tracer.loop_state import ATTRIBUTE
+from asyncio_trace.tracer.watchdog import Samples
 
 if TYPE_CHECKING:
     from asyncio_trace.tracer.native_core.core import NativeCore
@@ -39,6 +40,7 @@ class Slow:
         self.check_fresh = tasks.check_fresh
         self.state_of = core.state_of
         self.record_parent_span = tasks.record_parent_span
+        self.blocked = Samples(recorder).blocked
 
     # filled in when the methods are put in place
     handle_run: Callable[..., Any]

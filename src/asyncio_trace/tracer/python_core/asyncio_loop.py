@@ -340,6 +340,7 @@ def _running(core: PythonCore, original: dict[str, Method]) -> dict[str, Method]
             raise
         if loop and not already and recorder.active:
             recorder.add(LoopClosed, loop.id, recorder.now())
+            core.closed(loop)
 
     def _add_callback_signalsafe(self: Any, handle: Any) -> None:
         loop = self._asyncio_trace

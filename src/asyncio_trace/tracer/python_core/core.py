@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from asyncio import AbstractEventLoop, events
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -14,12 +15,14 @@ from asyncio_trace.tracer.core import Method
 from asyncio_trace.tracer.futures import Futures
 from asyncio_trace.tracer.jobs import Jobs
 from asyncio_trace.tracer.loop_state import ATTRIBUTE, LoopState
+from asyncio_trace.tracer.lost import UnawaitedHook, exception_handler_method
 from asyncio_trace.tracer.python_core import asyncio_loop, foreign_loop, runs
 from asyncio_trace.tracer.python_core.callbacks import StepCallbacks
 from asyncio_trace.tracer.python_core.flusher import Flusher
 from asyncio_trace.tracer.recorder import Recorder
 from asyncio_trace.tracer.resources import Attribute, Resources, build_methods
 from asyncio_trace.tracer.tasks import YIELDED, Tasks
+from asyncio_trace.tracer.watchdog import Watch
 
 
 class PythonCore:
@@ -28,10 +31,13 @@ class PythonCore:
     name = "python"
     loop_state_type: type[Any] = LoopState
 
-    def __init__(self, recorder: Recorder, state_of: Callable[[AbstractEventLoop], LoopState | None]) -> None:
+    def __init__(
+        self, recorder: Recorder, state_of: Callable[[AbstractEventLoop], LoopState | None], block_threshold_ns: int
+    ) -> None:
         self.recorder = recorder
         self.state_of = state_of
         self.resources = Resources(recorder)
+        self.block_threshold_ns = block_threshold_ns
         self.futures, self.stacks, self.tasks, self.jobs = self.make_parts(recorder)
         self.resources.tasks = self.tasks.by_address
         self.steps = StepCallbacks(self.tasks)
@@ -41,6 +47,7 @@ class PythonCore:
         self.wrapped = self.make_wrapped()
         self.futures.hide()
         self.tasks.watch_cancels()
+        self._unawaited = UnawaitedHook(recorder)
         self._flusher: Flusher | None = None
 
     def make_parts(self, recorder: Any) -> tuple[Futures, AwaitStacks, Tasks, Jobs]:
@@ -55,9 +62,11 @@ class PythonCore:
     def attach(self, loop: AbstractEventLoop, *, foreign: bool) -> LoopState:
         """Begin to follow a loop; tasks that it already has are taken in."""
         if self._flusher is None:
-            self._flusher = Flusher(self.recorder)
+            watch = Watch(self.recorder, self.block_threshold_ns) if self.recorder.clock is time.monotonic_ns else None
+            self._flusher = Flusher(self.recorder, watch)
             self._flusher.start()
         state = LoopState(self.recorder, loop, foreign=foreign)
+        self._flusher.watch(state)
         setattr(loop, ATTRIBUTE, state)
         for task in tasks_of(loop):
             if id(task) not in self.tasks.by_address:
@@ -66,7 +75,7 @@ class PythonCore:
 
     def asyncio_methods(self, original: dict[str, Method]) -> dict[str, Method]:
         """Replacements for methods of `BaseEventLoop`."""
-        return asyncio_loop.build(self, original)
+        return {**asyncio_loop.build(self, original), **self._listening(original)}
 
     def process_events_method(self, original: Method) -> Method:
         """Replacement for `_process_events` of a class of asyncio's."""
@@ -82,7 +91,26 @@ class PythonCore:
 
     def foreign_methods(self, original: dict[str, Method]) -> dict[str, Method]:
         """Replacements for methods of a loop class that is not built on `BaseEventLoop`."""
-        return foreign_loop.build(self, original)
+        return {**foreign_loop.build(self, original), **self._listening(original)}
+
+    def closed(self, loop: LoopState) -> None:
+        """A loop was closed."""
+        if self._flusher is not None:
+            self._flusher.unwatch(loop)
+
+    def _listening(self, original: dict[str, Method]) -> dict[str, Method]:
+        if "call_exception_handler" not in original:
+            return {}
+        return {
+            "call_exception_handler": exception_handler_method(self.recorder, self._id_of, original["call_exception_handler"])
+        }
+
+    def _id_of(self, future: Any) -> int:
+        """Id of a task or future; 0 if it is not known any more."""
+        state = self.tasks.by_address.get(id(future))
+        if state is not None and state.reference is not None and state.reference() is future:
+            return state.id
+        return 0 if isinstance(future, asyncio.Task) else self.futures.by_address.get(id(future), 0)
 
     def handle_run_method(self, original: Method) -> Method:
         """Replacement for `Handle._run`, for handles that are none of ours: I/O readiness, signals, and what was queued
@@ -130,6 +158,7 @@ class PythonCore:
         """Leave every future as if the core had never been there."""
         if self._flusher is not None:
             self._flusher.stop()
+        self._unawaited.remove()
         self.futures.release()
         self.tasks.release()
 

@@ -2,7 +2,7 @@
 
 The loop itself writes when it is about to sleep, but not each time, since that would cost a system call for each message of a
 busy server. What it leaves behind must not wait for the end of an hour's sleep, nor for that of a step that never ends. A
-thread sees to it, unless the program keeps the GIL to itself.
+thread sees to it, unless the program keeps the GIL to itself. The same thread watches for runs that block.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import signal
 import time
 import weakref
 
+from asyncio_trace.tracer.loop_state import LoopState
 from asyncio_trace.tracer.recorder import Recorder
+from asyncio_trace.tracer.watchdog import Watch
 
 PERIOD = 0.25
 """Seconds that an event waits at most, about."""
@@ -28,14 +30,25 @@ _running: weakref.WeakSet[Flusher] = weakref.WeakSet()
 class Flusher:
     """The thread of one recorder. It is none of `threading`'s, which shows its own to the program."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, watch: Watch | None = None) -> None:
         self._recorder = recorder
+        self._watch = watch
         self._wake: _thread.LockType | None = None
         """Held while the thread runs; released to end it."""
         self._over = _thread.allocate_lock()
         """Held until the thread has ended."""
         self._thread_id = 0
         self._pid = os.getpid()
+
+    def watch(self, loop: LoopState) -> None:
+        """Notice when this loop is blocked."""
+        if self._watch is not None:
+            self._watch.add(loop)
+
+    def unwatch(self, loop: LoopState) -> None:
+        """The loop is closed."""
+        if self._watch is not None:
+            self._watch.remove(loop)
 
     def start(self) -> None:
         """Begin, if it is not running; where no thread can be had, it goes without."""
@@ -78,9 +91,16 @@ class Flusher:
             if hasattr(signal, "pthread_sigmask"):  # the program's signals are for the program's threads
                 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             self._thread_id = _thread.get_native_id()
-            while not wake.acquire(timeout=PERIOD):
-                if self._recorder.buffer:
-                    self._recorder.flush_if_free()
+            watch, period = self._watch, PERIOD if self._watch is None else self._watch.period
+            until_flush = PERIOD
+            while not wake.acquire(timeout=period):
+                if watch is not None:
+                    watch.look()
+                until_flush -= period
+                if until_flush <= 0:
+                    until_flush = PERIOD
+                    if self._recorder.buffer:
+                        self._recorder.flush_if_free()
         finally:
             over.release()
 

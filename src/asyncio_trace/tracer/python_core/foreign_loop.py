@@ -365,5 +365,6 @@ def _running(core: PythonCore, original: dict[str, Method]) -> dict[str, Method]
             raise
         if loop and not already and recorder.active:
             recorder.add(LoopClosed, loop.id, recorder.now())
+            core.closed(loop)
 
     return {"run_forever": run_forever, "close": close}

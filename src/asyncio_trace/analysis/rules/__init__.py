@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
 
-from asyncio_trace.analysis import incomplete_trace
 from asyncio_trace.analysis.finding import Finding
+from asyncio_trace.analysis.rules import incomplete_trace
 from asyncio_trace.model import Trace
 
 GROUP = "asyncio_trace.rules"
