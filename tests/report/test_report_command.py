@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,30 @@ def test_report_as_json_has_the_same_numbers(folder: Path) -> None:
     assert places
     assert all(set(place) == {"function", "file", "line"} and "gather.py" in place["file"] for place in places)
     assert isinstance(report["findings"], list)
+
+
+def test_critical_path_of_a_task(folder: Path) -> None:
+    """`--critical-path` takes a task by name, coroutine or id, and shows each stretch; without it there are the sums alone."""
+    plain = asyncio_trace("report", "t.atrace", cwd=folder).stdout
+    assert "critical path of main" in plain
+    assert "its stretches" not in plain
+    path = json.loads(asyncio_trace("report", "t.atrace", "--json", cwd=folder).stdout)["critical_path"]
+    for word in ("main", str(path["task"])):
+        shown = asyncio_trace("report", "t.atrace", "--critical-path", word, cwd=folder)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert "its stretches, in the order of time" in shown.stdout
+    stretches = path["segments"]
+    assert (stretches[0]["start_ns"], stretches[-1]["end_ns"]) == (path["start_ns"], path["end_ns"])
+    assert all(one["end_ns"] == two["start_ns"] for one, two in pairwise(stretches))
+    assert sum(row["ns"] for row in path["by_place"]) == path["end_ns"] - path["start_ns"]
+    assert path["by_place"][0]["kind"] == "timer"
+
+
+def test_critical_path_of_no_task_is_a_usage_error(folder: Path) -> None:
+    """A word that no task goes by ends with status 2 and names the nearest."""
+    done = asyncio_trace("report", "t.atrace", "--critical-path", "mian", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "asyncio-trace: the recording has no task of id, name or coroutine 'mian'; did you mean main?\n"
 
 
 def test_block_threshold_is_obeyed(folder: Path) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from asyncio_trace.cli.durations import threshold_option
+from asyncio_trace.errors import UsageError
 
 if TYPE_CHECKING:
-    from asyncio_trace.analysis.finding import Finding
-    from asyncio_trace.analysis.totals import Totals
     from asyncio_trace.model import Trace
 
 
@@ -19,24 +17,45 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path())
 @click.option("--all", "everything", is_flag=True, help="List all findings and rows, not just the first few.")
 @click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
+@click.option(
+    "--critical-path",
+    "path_of",
+    metavar="TASK",
+    help="Show each stretch of what made this task end when it did; TASK is an id, a name or a coroutine.",
+)
 @threshold_option
-def command(file: str, everything: bool, as_json: bool, block_threshold: int) -> None:
+def command(file: str, everything: bool, as_json: bool, path_of: str | None, block_threshold: int) -> None:
     """Say what is wrong in the recording FILE, then where its time went."""
-    from asyncio_trace.analysis.rules import find_all
-    from asyncio_trace.analysis.totals import totals
+    from asyncio_trace.analysis.report import report
     from asyncio_trace.model import load
 
     trace = load(file)
-    findings = find_all(trace)
-    sums = totals(trace)
+    task = None if path_of is None else _task(trace, path_of)
+    made = report(trace, block_threshold_ns=block_threshold, path_of=task)
     if as_json:
-        print_json(_document(trace, sums, findings, block_threshold))
+        from asyncio_trace.exporters.report.document import document
+
+        print_json(document(made))
         return
 
     from asyncio_trace.cli.console import StdoutConsole
     from asyncio_trace.terminal.report import draw_report
 
-    draw_report(trace, sums, findings, StdoutConsole(), block_threshold_ns=block_threshold, everything=everything)
+    draw_report(made, StdoutConsole(), everything=everything)
+
+
+def _task(trace: Trace, word: str) -> int:
+    """Id of the task that a person means by `word`."""
+    from asyncio_trace.analysis.choosing import find_task
+    from asyncio_trace.cli.main import nearest
+
+    task = find_task(trace, word)
+    if task is not None:
+        return task.id
+    known = dict.fromkeys(
+        name for task in trace.tasks for name in (task.name, task.coroutine.rpartition("<locals>.")[2]) if name
+    )
+    raise UsageError(f"the recording has no task of id, name or coroutine {word!r}{nearest(word, known)}")
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -47,34 +66,3 @@ def print_json(document: dict[str, Any]) -> None:
         click.echo(json.dumps(document, indent=2))
     except BrokenPipeError:
         raise BrokenPipeError from None  # click would take one with an errno for a failure of ours
-
-
-def _document(trace: Trace, sums: Totals, findings: Sequence[Finding], block_threshold_ns: int) -> dict[str, Any]:
-    """The report as JSON; places, findings and the program look as they do in the timeline."""
-    from dataclasses import asdict
-
-    from asyncio_trace.exporters.timeline.encode import Encoder
-
-    encoder = Encoder()
-    return {
-        "format": "asyncio-trace/report",
-        "version": 1,
-        "program": encoder.program(trace.program),
-        "dropped_events": trace.dropped_events,
-        "block_threshold_ns": block_threshold_ns,
-        "findings": [encoder.finding(finding) for finding in findings],
-        "coroutines": [asdict(total) for total in sums.coroutines],
-        "waits": [asdict(total) | {"longest_at": encoder.site(total.longest_at)} for total in sums.waits],
-        "callbacks": [asdict(total) for total in sums.callbacks],
-        "loops": [asdict(total) for total in sums.loops],
-        "longest_steps": [
-            encoder.run(step.run)
-            | {
-                "blocking": step.length_ns >= block_threshold_ns,
-                "after": step.after and asdict(step.after) | {"at": encoder.site(step.after.at)},
-                "before": step.before and asdict(step.before) | {"at": encoder.site(step.before.at)},
-            }
-            for step in sums.steps
-        ],
-        "jobs": [asdict(total) | {"at": encoder.site(total.at)} for total in sums.jobs],
-    }

@@ -13,7 +13,7 @@ from asyncio_trace.model import Trace
 from asyncio_trace.terminal import summary
 from asyncio_trace.terminal.cells import Line, Picture, Span, flow
 from asyncio_trace.terminal.glyphs import ASCII, UNICODE
-from asyncio_trace.terminal.report import coroutine_names, waited_on
+from asyncio_trace.terminal.naming import coroutine_names, waited_on
 from asyncio_trace.terminal.table import Column, table
 from asyncio_trace.terminal.wording import Names, Wording, count, plural
 
