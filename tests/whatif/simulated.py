@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,18 @@ Main = Callable[[], Coroutine[Any, Any, Any]]
 
 
 class Clock:
-    """Tells the time of a virtual loop."""
+    """Tells the time of a virtual loop, which goes on by `tick` nanoseconds with each reading."""
 
     def __init__(self, tick: int) -> None:
         self.loop: VirtualLoop | None = None
         self.tick = tick
-        self.reads = 0
 
     def __call__(self) -> int:
-        """Nanoseconds; each reading takes `tick` of them."""
-        self.reads += 1
-        return self.reads * self.tick + (0 if self.loop is None else round(self.loop.now * SECOND))
+        """Nanoseconds."""
+        if self.loop is None:
+            return 0
+        self.loop.now += self.tick / SECOND
+        return round(self.loop.now * SECOND)
 
 
 def spend(seconds: float) -> None:
@@ -39,8 +41,8 @@ def spend(seconds: float) -> None:
     loop.now += seconds
 
 
-def simulated(main: Main, *, core: str = "python", tick: int = 0) -> Trace:
-    """The trace of `main()` on a virtual loop."""
+def simulated(*mains: Main, core: str = "python", tick: int = 0) -> Trace:
+    """The trace of one or more main coroutines on a virtual loop; each may end cancelled."""
     clock = Clock(tick)
 
     def make() -> VirtualLoop:
@@ -53,7 +55,9 @@ def simulated(main: Main, *, core: str = "python", tick: int = 0) -> Trace:
         session = Session(RecordingWriter(file, {"argv": ["test"]}), core=core, clock=clock)
         try:
             with asyncio.Runner(loop_factory=make) as runner:
-                runner.run(main())
+                for main in mains:
+                    with suppress(asyncio.CancelledError):
+                        runner.run(main())
         finally:
             assert session.end() is None
         return load(path)
