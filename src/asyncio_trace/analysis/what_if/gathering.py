@@ -8,6 +8,8 @@ from asyncio_trace.model import Site, Wait
 from asyncio_trace.model.kinds import is_asyncio
 
 _Inner = tuple[Site, ...]
+_FIRST_STEP_NS = 20_000
+"""What making a task and running it up to its first await takes, about; so they begin in their order, as they would."""
 
 
 def gather(graph: Graph, where: Place) -> tuple[int, int]:
@@ -76,7 +78,7 @@ def _split(graph: Graph, life: Life, branches: list[tuple[int, int]]) -> None:
     for place, (first, last) in enumerate(branches):
         number = graph.new_number()
         child = Life(number, f"{life.coroutine} (gathered)", life.loop, made_up=True)
-        child.steps = [Step(0, 0, [], life.steps[first].ending, None, life.steps[first].after)]
+        child.steps = [Step(_FIRST_STEP_NS, 0, [], life.steps[first].ending, None, life.steps[first].after)]
         child.steps += life.steps[first + 1 : last + 1]
         if place + 1 < len(branches):
             over = life.steps[last + 1]

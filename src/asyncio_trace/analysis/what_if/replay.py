@@ -87,9 +87,11 @@ class _World:
     def _turn(self, loop: _Loop) -> None:
         """Run one thing, after a look at the outside if a turn begins."""
         if not loop.left:
+            horizon = loop.now
             if not loop.queue:
                 loop.now = max(loop.now, loop.outside[0][0])
-            while loop.outside and loop.outside[0][0] <= loop.now:
+                horizon = loop.now + self._late(loop.outside[0])
+            while loop.outside and loop.outside[0][0] <= horizon:
                 due, _, what, number = heapq.heappop(loop.outside)
                 self._came(due, what, number)
             loop.left = len(loop.queue)
@@ -103,6 +105,11 @@ class _World:
         life = self.graph.lives[task]
         start = max(loop.now, ready) + life.steps[self._at[task]].overhead_ns
         loop.now = self._step(life, start)
+
+    def _late(self, event: tuple[int, int, str, int]) -> int:
+        """By how much the selector oversleeps: what is due by then comes in the same turn (epoll counts in milliseconds)."""
+        _, _, what, task = event
+        return self.graph.lives[task].steps[self._at[task]].overhead_ns if what == "resume" else 0
 
     def _came(self, due: int, what: str, number: int) -> None:
         if what == "begin":
