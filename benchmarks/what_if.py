@@ -1,6 +1,6 @@
 """Predictions beside what the changed programs really take, on the clock on the wall.
 
-    python benchmarks/what_if.py [--unit SECONDS] [--rounds N]
+    python benchmarks/what_if.py [--unit SECONDS] [--rounds N] [--pair NAME]
 
 Each pair of tests/whatif/pairs.py is recorded, predicted, and run with the change really made. A unit of time is long enough
 that what the machine does besides matters little; where it is busy, a longer one helps.
@@ -54,11 +54,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--unit", type=float, default=0.1, help="seconds that a unit of time takes")
     parser.add_argument("--rounds", type=int, default=3, help="medians are of so many")
+    parser.add_argument("--pair", action="append", choices=[pair.name for pair in PAIRS], help="this one only; repeatable")
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
     world = Wall(options.unit)
     rows, good = [], True
-    for pair in PAIRS:
+    for pair in PAIRS if options.pair is None else [pair for pair in PAIRS if pair.name in options.pair]:
         predicted = [_predicted(pair, world) for _ in range(options.rounds)]
         really = statistics.median(_took(pair.after, world) for _ in range(options.rounds))
         prediction = sorted(predicted, key=lambda one: one.predicted_ns)[options.rounds // 2]

@@ -60,11 +60,11 @@ def test_pipeline_names_its_phases() -> None:
         assert phase in done.stdout
 
 
-def test_what_if_has_a_row_for_each_pair() -> None:
-    """Each pair is recorded, predicted and really run; whether the prediction is good shows at a larger scale."""
+def test_what_if_predicts_and_really_runs() -> None:
+    """A pair is recorded, predicted and really run; whether the prediction is good shows at a larger scale."""
     pytest.importorskip("pyperf")
-    done = run("what_if.py", "--rounds", "1", "--unit", "0.002", "--markdown")
+    done = run("what_if.py", "--rounds", "1", "--unit", "0.002", "--pair", "three awaits", "--markdown")
     assert done.stderr == ""
-    head, _, *rows = done.stdout.splitlines()
+    head, _, row = done.stdout.splitlines()
     assert head == "| pair | recorded | replayed | predicted | really | off |"
-    assert len(rows) == 16
+    assert row.startswith("| three awaits | ")

@@ -160,7 +160,7 @@ def test_unknown_task_has_no_path() -> None:
     """A task that the trace does not have, or a trace without tasks, has no path."""
     trace = simulated(lambda: sleeper(1))
     assert critical_path(trace, 999) is None
-    trace.tasks.clear()
+    trace.tasks = []
     assert critical_path(trace) is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -135,11 +136,10 @@ def test_runs_follow_each_other() -> None:
 def test_trace_without_tasks_cant_be_replayed() -> None:
     """There is nothing to predict where nothing ran, or nothing ended."""
     trace = several()
-    trace.tasks.clear()
+    trace.tasks = []
     with pytest.raises(InputError, match="no task"):
         predict(trace, [])
     trace = several()
-    for task in trace.tasks:
-        task.ended_ns = None
+    trace.tasks = [replace(task, ended_ns=None) for task in trace.tasks]
     with pytest.raises(InputError, match="no task of the recording has ended"):
         predict(trace, [])
