@@ -86,6 +86,60 @@ def test_critical_path_of_no_task_is_a_usage_error(folder: Path) -> None:
     assert done.stderr == "asyncio-trace: the recording has no task of id, name or coroutine 'mian'; did you mean main?\n"
 
 
+@pytest.mark.parametrize(("name", "begins"), [("r.json", "{"), ("r.md", "## gather"), ("r.txt", "gather")])
+def test_report_into_a_file(folder: Path, name: str, begins: str) -> None:
+    """`-o` writes what the suffix says, nothing to stdout, and not over a file that is there unless told to."""
+    done = asyncio_trace("report", "t.atrace", "-o", name, cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (folder / name).read_text(encoding="utf-8").startswith(begins)
+    again = asyncio_trace("report", "t.atrace", "-o", name, cwd=folder)
+    assert (again.returncode, len(again.stderr.splitlines())) == (2, 1)
+    assert asyncio_trace("report", "t.atrace", "-f", "-o", name, cwd=folder).returncode == 0
+
+
+def test_report_as_markdown(folder: Path) -> None:
+    """`--format markdown` has findings, path, tables of equal numbers of cells, and the loop over time."""
+    done = asyncio_trace("report", "t.atrace", "--format", "markdown", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    for words in ("No findings.", "### Critical path of main", "### Coroutines", "| `worker` | 10 |", "stretches of"):
+        assert words in done.stdout
+    tables = [block.splitlines() for block in done.stdout.split("\n\n") if block.startswith("|")]
+    assert all(len({line.count("|") for line in table}) == 1 for table in tables)
+
+
+def test_loops_over_time_as_json(folder: Path) -> None:
+    """The JSON has the lag, and for each loop as many numbers of each kind as it has stretches."""
+    report = json.loads(asyncio_trace("report", "t.atrace", "--format", "json", cwd=folder).stdout)
+    assert report["lag"]["steps"] == 22
+    assert 0 <= report["lag"]["p50_ns"] <= report["lag"]["p99_ns"] <= report["lag"]["max_ns"]
+    [load] = report["loops_over_time"]
+    assert {len(load[name]) for name in ("busy", "lag_ns", "ready", "most_ready")} == {60}
+    assert max(load["lag_ns"]) == report["lag"]["max_ns"]
+
+
+@pytest.mark.parametrize("what", ["waits", "runs"])
+def test_flame_graph_is_collapsed_stacks(folder: Path, what: str) -> None:
+    """Each line is frames between semicolons, a blank and a whole number, the largest first."""
+    done = asyncio_trace("report", "t.atrace", "--flame", what, cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.rpartition(" ") for line in done.stdout.splitlines()]
+    numbers = [int(number) for _, _, number in rows]
+    assert numbers == sorted(numbers, reverse=True)
+    assert min(numbers) > 0
+    assert any(stack.startswith("worker (gather.py:") for stack, _, _ in rows)
+    assert all(frame for stack, _, _ in rows for frame in stack.split(";"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--json", "--format", "text"), ("--flame", "waits", "--json"), ("--flame", "up"), ("-o", "nowhere/r.json"), ("-o", ".")],
+)
+def test_what_contradicts_itself_is_a_usage_error(folder: Path, words: tuple[str, ...]) -> None:
+    """Options that can't be together, or an output that can't be written, end with status 2 and one line."""
+    done = asyncio_trace("report", "t.atrace", *words, cwd=folder)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+
+
 def test_block_threshold_is_obeyed(folder: Path) -> None:
     """The threshold decides which steps are marked."""
     assert "none of them 100 ms or more" in asyncio_trace("report", "t.atrace", cwd=folder).stdout

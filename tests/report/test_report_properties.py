@@ -14,11 +14,14 @@ from asyncio_trace.analysis.comparison import compare
 from asyncio_trace.analysis.critical_path import KINDS as STRETCHES
 from asyncio_trace.analysis.critical_path import by_place, critical_path
 from asyncio_trace.analysis.finding import Finding
+from asyncio_trace.analysis.flames import collapsed
+from asyncio_trace.analysis.loop_load import lag, loop_loads
 from asyncio_trace.analysis.report import Report
-from asyncio_trace.analysis.totals import totals
+from asyncio_trace.analysis.totals import last_instant, totals
 from asyncio_trace.model import Awaited, Idle, Job, Loop, Program, Run, Site, Task, Trace, Wait, Waker
 from asyncio_trace.terminal.comparison import draw_comparison
 from asyncio_trace.terminal.report import draw_report
+from asyncio_trace.terminal.report_markdown import markdown
 
 INSTANTS = st.integers(0, 10**13) | st.integers(0, 50)
 MAYBE = st.none() | INSTANTS
@@ -91,9 +94,14 @@ def test_report_fits_any_console(trace: Trace, findings: list[Finding], width: i
     """On any trace and findings, the report is made, no line is wider than the console, and nothing moves the cursor."""
     path = critical_path(trace)
     totals_ = by_place(trace, path) if path is not None else ()
-    report = Report(trace, findings, totals(trace), path=path, path_totals=totals_, path_asked=everything)
+    sums = totals(trace)
+    loads = loop_loads(trace, sums.end_ns)
+    report = Report(trace, findings, sums, path=path, path_totals=totals_, path_asked=everything, loads=loads, lag=lag(trace))
     drawing = on_paper(lambda console: draw_report(report, console, everything=everything), width, encoding)
     check(drawing, width)
+    for line in markdown(report, everything=everything):
+        assert "\n" not in line
+        assert not line.startswith("|") or line.endswith(" |")
 
 
 @settings(max_examples=100, deadline=None)
@@ -133,3 +141,18 @@ def test_critical_paths_cover_their_time(trace: Trace, task: int | None) -> None
             assert segment.kind in STRETCHES
             at = segment.end_ns
         assert at == path.end_ns
+
+
+@settings(max_examples=100, deadline=None)
+@given(traces())
+def test_flame_graphs_lose_nothing(trace: Trace) -> None:
+    """The lines add up to what waits and runs lasted, where they lasted forwards, and each is one line."""
+    end = last_instant(trace)
+    for what in ("waits", "runs"):
+        for line in collapsed(trace, what, end):
+            stack, _, number = line.rpartition(" ")
+            assert stack.isprintable()
+            assert int(number) > 0
+    if all(run.end_ns >= run.start_ns for run in trace.runs):
+        total = sum(int(line.rpartition(" ")[2]) for line in collapsed(trace, "runs", end))
+        assert total == sum(run.end_ns - run.start_ns for run in trace.runs)

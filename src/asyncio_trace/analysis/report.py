@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from asyncio_trace.analysis.critical_path import CriticalPath, PathTotal, by_place, critical_path
 from asyncio_trace.analysis.finding import Finding
+from asyncio_trace.analysis.loop_load import NO_LAG, Lag, LoopLoad, lag, loop_loads
 from asyncio_trace.analysis.rules import find_all
 from asyncio_trace.analysis.totals import Totals, totals
 from asyncio_trace.model import Trace
@@ -30,6 +31,10 @@ class Report:
     """The path summed up."""
     path_asked: bool = False
     """Whether the path of a certain task was asked for, and with it each stretch."""
+    loads: Sequence[LoopLoad] = field(default=())
+    """Each loop over time."""
+    lag: Lag = NO_LAG
+    """Of all loops."""
 
 
 def report(trace: Trace, *, block_threshold_ns: int = 100_000_000, path_of: int | None = None) -> Report:
@@ -41,12 +46,15 @@ def report(trace: Trace, *, block_threshold_ns: int = 100_000_000, path_of: int 
         path_of: The task whose critical path is wanted; None for that of the whole run, unless the trace is large.
     """
     path = critical_path(trace, path_of) if path_of is not None or len(trace.waits) <= PATH_UP_TO else None
+    sums = totals(trace)
     return Report(
         trace=trace,
         findings=find_all(trace),
-        totals=totals(trace),
+        totals=sums,
         block_threshold_ns=block_threshold_ns,
         path=path,
         path_totals=by_place(trace, path) if path is not None else (),
         path_asked=path_of is not None,
+        loads=loop_loads(trace, sums.end_ns),
+        lag=lag(trace),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asyncio_trace.cli.report import print_json
+from asyncio_trace.cli.writing import json_text, put_out
 
 if TYPE_CHECKING:
     from asyncio_trace.analysis.comparison import Change, Comparison, Difference
@@ -28,7 +28,7 @@ def command(a: str, b: str, everything: bool, as_json: bool) -> None:
     comparison = compare(*traces)
     if as_json:
         shown = comparison if everything else comparison.beyond_noise()
-        print_json(_document(traces, (a, b), shown))
+        put_out([json_text(_document(traces, (a, b), shown))], None)
         return
 
     from asyncio_trace.cli.console import StdoutConsole

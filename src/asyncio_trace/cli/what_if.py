@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asyncio_trace.cli.report import print_json
+from asyncio_trace.cli.writing import json_text, put_out
 
 if TYPE_CHECKING:
     from asyncio_trace.analysis.what_if.predict import Prediction
@@ -39,7 +39,7 @@ def command(file: str, changes: tuple[str, ...], everything: bool, as_json: bool
     if len(wanted) > 1:
         predictions.append(predict(trace, wanted))
     if as_json:
-        print_json(_document(trace, predictions))
+        put_out([json_text(_document(trace, predictions))], None)
         return
 
     from asyncio_trace.cli.console import StdoutConsole

@@ -17,6 +17,7 @@ from asyncio_trace.model import Site, Trace
 from asyncio_trace.terminal import path, summary
 from asyncio_trace.terminal.cells import Line, Picture, Span, flow, width_of
 from asyncio_trace.terminal.glyphs import ASCII, UNICODE
+from asyncio_trace.terminal.load import loop_lines
 from asyncio_trace.terminal.naming import coroutine_names, place, waited_on
 from asyncio_trace.terminal.table import Column, table, wrapped
 from asyncio_trace.terminal.wording import Names, Wording, count, percent, plural
@@ -83,6 +84,7 @@ class _Drawing:
             ("waits, by time in all", self._waits()),
             ("callbacks, by time running", self._callbacks()),
             ("loops", self._loops()),
+            *self._loads(),
             (f"longest steps, {self._over_threshold()}", self._steps()),
             ("executor jobs, by time in all", self._jobs()),
         ):
@@ -241,6 +243,12 @@ class _Drawing:
             (count(loop.runs), "plain"),
             (self.wording.clean(loop.thread_name), "faint"),
         )
+
+    def _loads(self) -> Iterator[tuple[str, list[Line]]]:
+        for load in self.report.loads:
+            length = self.wording.duration((load.to_ns - load.from_ns) // max(1, len(load.busy)))
+            which = f" #{load.loop}" if len(self.report.loads) > 1 else ""
+            yield f"loop{which} over time, in stretches of {length}", loop_lines(load, self.wording, self.width)
 
     def _over_threshold(self) -> str:
         long = sum(run.end_ns - run.start_ns >= self.report.block_threshold_ns for run in self.trace.runs)

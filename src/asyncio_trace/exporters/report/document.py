@@ -25,6 +25,8 @@ def document(report: Report) -> dict[str, Any]:
         "block_threshold_ns": report.block_threshold_ns,
         "findings": [encode.finding(finding) for finding in report.findings],
         "critical_path": None if report.path is None else _path(report.path, report, encode),
+        "lag": asdict(report.lag),
+        "loops_over_time": [asdict(load) for load in report.loads],
         "coroutines": [asdict(total) for total in sums.coroutines],
         "waits": [asdict(total) | {"longest_at": encode.site(total.longest_at)} for total in sums.waits],
         "callbacks": [asdict(total) for total in sums.callbacks],
