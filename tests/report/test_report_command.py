@@ -170,6 +170,50 @@ def test_diff_as_json(folder: Path) -> None:
     assert everything["coroutines"][0]["changes"]["tasks"]["change"] == 0
 
 
+def test_diff_fails_on_thresholds(folder: Path) -> None:
+    """The status is 1 if B is beyond any threshold, each is listed with its verdict, and stderr names those exceeded."""
+    words = ("diff", "t.atrace", "slow.atrace", "--fail-on", "duration>+10%", "--fail-on", "tasks>+0")
+    done = asyncio_trace(*words, cwd=folder)
+    assert (done.returncode, done.stderr) == (1, "asyncio-trace: B is beyond duration>+10%\n")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert any(line.startswith("duration>+10% exceeded ") for line in lines)
+    assert "tasks>+0 ok 11 11 11" in lines
+    document = json.loads(asyncio_trace(*words, "--json", cwd=folder).stdout)
+    assert [(row["metric"], row["exceeded"]) for row in document["thresholds"]] == [("duration", True), ("tasks", False)]
+    fine = asyncio_trace("diff", "t.atrace", "t.atrace", "--fail-on", "duration>+0%", cwd=folder)
+    assert (fine.returncode, fine.stderr) == (0, "")
+
+
+def test_diff_as_markdown(folder: Path) -> None:
+    """Markdown has the verdicts first, then tables of equal numbers of cells; `-o` writes it, and the status is the same."""
+    words = ("diff", "t.atrace", "slow.atrace", "--fail-on", "duration>1ms", "-o", "c.md", "-f")
+    done = asyncio_trace(*words, cwd=folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    text = (folder / "c.md").read_text(encoding="utf-8")
+    assert "| `duration>1ms` | **exceeded** |" in text
+    assert "| `worker` | lifetime |" in text
+    tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert all(len({line.count("|") for line in table}) == 1 for table in tables)
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ("slower>+1%", "there is no metric 'slower'"),
+        ("lag.p99>20%", "write lag.p99>+20%"),
+        ("lag.p99>+20", "lag.p99 is a time"),
+        ("tasks>+2ms", "tasks is a number"),
+        ("coroutine[nobody].running>+1%", "neither recording has coroutine[nobody]"),
+        ("duration", "is no threshold; write METRIC>+20%"),
+    ],
+)
+def test_threshold_that_says_nothing_is_a_usage_error(folder: Path, limit: str, said: str) -> None:
+    """A limit that can't be read, or is on what nobody has, ends with status 2 and says what to write."""
+    done = asyncio_trace("diff", "t.atrace", "slow.atrace", "--fail-on", limit, cwd=folder)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert said in done.stderr
+
+
 @pytest.mark.parametrize("words", [("report", "x"), ("diff", "x", "t.atrace"), ("diff", "t.atrace", "x")])
 @pytest.mark.parametrize("content", [None, b"", b"no recording"])
 def test_unreadable_recording_is_one_line(folder: Path, words: tuple[str, ...], content: bytes | None) -> None:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
 
 from asyncio_trace.cli.durations import threshold_option
-from asyncio_trace.cli.writing import check_output, json_text, put_out
+from asyncio_trace.cli.writing import FILE_WIDTH, check_output, format_of, json_text, put_out
 from asyncio_trace.errors import UsageError
 
 if TYPE_CHECKING:
     from asyncio_trace.analysis.report import Report
     from asyncio_trace.model import Trace
-
-_FORMATS = {".json": "json", ".md": "markdown", ".txt": "text"}
-"""What the suffix of an output says."""
-_FILE_WIDTH = 120
-"""Columns of a text that goes to a file."""
 
 
 @click.command()
@@ -54,7 +48,7 @@ def command(
     """Say what is wrong in the recording FILE, then where its time went."""
     if path is not None:
         check_output(path, force=force)
-    chosen = _format(form, as_json, path)
+    chosen = format_of(form, as_json, path)
     from asyncio_trace.model import load
 
     trace = load(file)
@@ -83,15 +77,6 @@ def command(
         put_out(markdown(made, everything=everything), path)
 
 
-def _format(form: str | None, as_json: bool, path: str | None) -> str:
-    """What was asked for: by `--format`, by `--json`, or by the suffix of the output."""
-    if as_json and form not in (None, "json"):
-        raise UsageError(f"--json and --format {form} contradict each other")
-    if as_json:
-        return "json"
-    return form or _FORMATS.get(os.path.splitext(path or "")[1].lower(), "text")
-
-
 def _draw(made: Report, path: str | None, everything: bool) -> None:
     from asyncio_trace.cli.console import StdoutConsole
     from asyncio_trace.terminal.report import draw_report
@@ -102,7 +87,7 @@ def _draw(made: Report, path: str | None, everything: bool) -> None:
     import io
 
     paper = io.StringIO()
-    draw_report(made, StdoutConsole(file=paper, width=_FILE_WIDTH, color_system=None), everything=everything)
+    draw_report(made, StdoutConsole(file=paper, width=FILE_WIDTH, color_system=None), everything=everything)
     put_out([paper.getvalue().removesuffix("\n")], path)
 
 

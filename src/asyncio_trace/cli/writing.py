@@ -10,6 +10,24 @@ import click
 
 from asyncio_trace.errors import OutputError, UsageError
 
+FILE_WIDTH = 120
+"""Columns of a text that goes to a file."""
+_FORMATS = {".json": "json", ".md": "markdown", ".txt": "text"}
+"""What the suffix of an output says."""
+
+
+def format_of(form: str | None, as_json: bool, path: str | None) -> str:
+    """`text`, `json` or `markdown`: what `--format`, `--json` or the suffix of the output asks for, in this order.
+
+    Raises:
+        UsageError: The options contradict each other.
+    """
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form} contradict each other")
+    if as_json:
+        return "json"
+    return form or _FORMATS.get(os.path.splitext(path or "")[1].lower(), "text")
+
 
 def check_output(path: str, *, force: bool) -> None:
     """See that a file can be written, before any work.
