@@ -251,7 +251,8 @@ class _Drawing:
             yield f"loop{which} over time, in stretches of {length}", loop_lines(load, self.wording, self.width)
 
     def _over_threshold(self) -> str:
-        long = sum(run.end_ns - run.start_ns >= self.report.block_threshold_ns for run in self.trace.runs)
+        runs = self.trace.runs.columns
+        long = int(((runs.end_ns - runs.start_ns) >= self.report.block_threshold_ns).sum())
         threshold = self.wording.duration(self.report.block_threshold_ns)
         return f"{count(long) if long else 'none'} of them {threshold} or more" + (
             f" ({self.wording.glyphs.blocked})" * (long > 0)

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from itertools import accumulate
 
-from asyncio_trace.analysis.critical_path import Walker
+from asyncio_trace.analysis.critical_path import main_task
 from asyncio_trace.analysis.what_if.graph import Action, After, Ending, Graph, Life, Never, Step, Until, Work, Yielded
 from asyncio_trace.analysis.what_if.holds import Holds
 from asyncio_trace.model import Job, Run, Task, Trace, Wait, Waker
@@ -24,8 +24,7 @@ def graph_of(trace: Trace, *, holds: bool = True) -> Graph | None:
         trace: The run.
         holds: Replay locks and semaphores as such, with what can be told of their holders, and not as who woke whom.
     """
-    walker = Walker(trace)
-    main = walker.main_task()
+    main = main_task(trace)
     return None if main is None else _Builder(trace, main).graph(holds=holds)
 
 
