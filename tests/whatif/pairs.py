@@ -378,6 +378,26 @@ def uploads(width: int, in_thread: bool) -> Callable[[Surroundings], Coroutine[A
     return main
 
 
+def relayed(units: float) -> Callable[[Surroundings], Coroutine[Any, Any, None]]:
+    """A task that has a callback tell the other."""
+
+    async def main(world: Surroundings) -> None:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        async def ask() -> None:
+            await world.sleep(units)
+            loop.call_soon(done.set_result, None)
+            await world.sleep(0.1)
+
+        asking = asyncio.create_task(ask())
+        await done
+        await world.sleep(1)
+        await asking
+
+    return main
+
+
 SLOTS = "semaphore:" + line(downloads, "with slots")
 PAIRS = [
     Pair("blocking beside a ticker", blocks_beside, ("thread:cruncher",), threads_beside),
@@ -391,6 +411,7 @@ PAIRS = [
     Pair("slow backend", backend(4), ("shorter:" + line(backend, "sleep(slow)") + "=25%",), backend(1)),
     Pair("half the backend", backend(4), ("shorter:search=75%",), backend(3)),
     Pair("lock held for less", behind_lock(1), ("shorter:" + line(behind_lock, "sleep(held)") + "=20%",), behind_lock(0.2)),
+    Pair("told by a callback", relayed(3), ("shorter:" + line(relayed, "sleep(units)") + "=50%",), relayed(1.5)),
     Pair("three awaits", one_by_one, ("gather:" + lines(one_by_one, "# together"),), all_at_once),
     Pair("calls in a loop", in_a_loop, ("gather:" + line(in_a_loop, "# one"),), gathered_loop),
     Pair("lookups", customers_one_by_one, ("gather:" + lines(customers_one_by_one, "# lookup"),), customers_together),

@@ -109,6 +109,31 @@ def test_path_does_not_come_back_to_who_waited() -> None:
     assert told(simulated(main)) == [("timer", "slow", 10)]
 
 
+def test_callback_leads_to_who_queued_it() -> None:
+    """A wait that a callback ended goes through its run and its time in line to the task that queued it."""
+
+    async def main() -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def resolve() -> None:
+            spend(1)
+            future.set_result(None)
+
+        async def other() -> None:
+            await asyncio.sleep(3)
+            asyncio.get_running_loop().call_soon(resolve)
+            spend(2)
+
+        task = asyncio.create_task(other())
+        await future
+        await task
+
+    path = told(simulated(main))
+    assert [(kind, seconds) for kind, _, seconds in path] == [("timer", 3), ("ready", 2), ("running", 1)]
+    assert path[0][1] == "other"
+    assert path[1][1] == path[2][1] == main.__qualname__ + ".<locals>.resolve"
+
+
 def test_runs_leave_by_the_line_of_their_await() -> None:
     """A run's place is the line at which the path leaves it, and a wait's is the line that waits."""
 

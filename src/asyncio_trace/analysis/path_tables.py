@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asyncio_trace.analysis.callback_origins import CallbackOrigins, Queued
 from asyncio_trace.analysis.totals import last_instant, own_site
 from asyncio_trace.model import Site, Trace
 from asyncio_trace.model.codes import NEVER, NONE, WAKER_KINDS
@@ -59,6 +60,7 @@ class PathTables:
         self._job_of = {future: row for row, future in enumerate(self._jobs.future.tolist()) if future}
         self._jobs_by_end = np.argsort(self._jobs.ended_ns, kind="stable")
         self._job_ends = self._jobs.ended_ns[self._jobs_by_end]
+        self._origins = CallbackOrigins(trace)
         self._sites: dict[int, Site | None] = {}
 
     # -- tasks ------------------------------------------------------------------------------------------------------------
@@ -189,23 +191,16 @@ class PathTables:
         """Begins and ends of a task's runs that overlap a stretch, the last one first."""
         return [(begin, over) for _, begin, over in reversed(self._overlapping(self._by_task, task, start, end))]
 
-    def callback_run(self, loop: int, ns: int) -> tuple[int, str] | None:
-        """Begin and name of the callback that a loop ran at an instant."""
-        first, _ = self._by_loop.bounds(loop)
-        place = self._by_loop.before(loop, ns, "right") - 1
-        if place < first:
-            return None
-        row = int(self._by_loop.order[place])
-        if self._runs.task_row[row] != NONE or self._runs.end_ns[row] < ns:
-            return None
-        return int(self._runs.start_ns[row]), self._text(int(self._runs.callback[row]))
+    def callbacks(self, loop: int, ns: int) -> list[Queued]:
+        """The callback that a loop ran at an instant, the one that queued it, and so on."""
+        return self._origins.chain(loop, ns)
 
-    def in_the_way(self, task: int, start: int, end: int) -> list[tuple[_Who, int]]:
-        """What a task's loop ran of others during a stretch, most time first."""
+    def in_the_way(self, task: int, loop: int, start: int, end: int) -> list[tuple[_Who, int]]:
+        """What a loop ran during a stretch but for one task, most time first."""
         sums: defaultdict[_Who, int] = defaultdict(int)
-        for row, begin, over in self._overlapping(self._by_loop, self.loop(task), start, end):
+        for row, begin, over in self._overlapping(self._by_loop, loop, start, end):
             runner = int(self._runs.task_row[row])
-            if runner != task:
+            if runner == NOBODY or runner != task:
                 callback = self._text(int(self._runs.callback[row])) if runner == NONE else None
                 sums[int(self._runs.task[row]) if runner != NONE else None, callback] += min(over, end) - max(begin, start)
         return sorted(((who, ns) for who, ns in sums.items() if ns > 0), key=lambda item: -item[1])

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from asyncio_trace.analysis.callback_origins import Queued
 from asyncio_trace.analysis.path_tables import NOBODY, PathTables
 from asyncio_trace.model import Site
 from asyncio_trace.model.codes import NEVER
 
 KINDS = ("running", "ready", "job", "job-queued", "timer", "io", "thread", "callback", "signal", "loop", "waiting", "pending")
 """What a segment may be. `job` is an executor's thread at work, `job-queued` a job that no thread has taken yet; `timer`, `io`,
-`thread`, `signal` and `loop` are waits that those ended; `callback` is a wait for a callback, from where who queued it is not
-known; `waiting` is one for a task of which nothing earlier is known, `pending` one that nothing has ended.
+`thread`, `signal` and `loop` are waits that those ended; `callback` is a wait for a callback of which nobody knows who queued
+it; `waiting` is one for a task of which nothing earlier is known, `pending` one that nothing has ended.
 """
+
+
+_OUTSIDE = frozenset({"timer", "io", "thread", "signal", "loop"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +155,27 @@ class Walk:
             self._job(task, job)
             return
         if kind == "callback":
-            run = tables.callback_run(tables.loop(task), tables.waker_ns(wait))
-            if run is not None:
-                begin, name = run
-                self._cover("running", NOBODY, max(begin, start), tables.waker_at(wait), name)
+            chain = tables.callbacks(tables.loop(task), tables.waker_ns(wait))
+            if self._through(task, chain, tables.waker_at(wait)):
+                return
+            kind = chain[-1].kind if chain and chain[-1].kind in _OUTSIDE else kind
         elif kind == "none":
             kind = "pending" if tables.ready(wait) == NEVER else "waiting"
         self._cover("waiting" if kind == "task" else kind, task, start, site, tables.label(wait))
         self._at = site
+
+    def _through(self, task: int, chain: list[Queued], at: Site | None) -> bool:
+        """Go through the callbacks that ended a wait; whether it then goes on in the task that queued the first."""
+        for queued in chain:
+            self._cover("running", NOBODY, queued.start_ns, at, queued.name)
+            self._in_line(NOBODY, self._tables.loop(task), queued.ready_ns, at, queued.name)
+            at = queued.at
+        if not chain or chain[-1].kind != "task" or not self._is_left(chain[-1].task_row):
+            return False
+        self._left.append(task)
+        self._at = at
+        self._place(chain[-1].task_row)
+        return True
 
     def _job(self, task: int, job: int) -> None:
         submitter, submitted, started, at, function = self._tables.job_facts(job)
@@ -208,12 +225,16 @@ class Walk:
         self._ready(task, start, at)
 
     def _ready(self, task: int, start: int, at: Site | None) -> None:
+        self._in_line(task, self._tables.loop(task), start, at)
+
+    def _in_line(self, task: int, loop: int, start: int, at: Site | None, callback: str = "") -> None:
+        """A task or callback was queued since `start`."""
         start = max(start, self.floor)
         if start < self._t:
-            tables = self._tables
-            held = tables.in_the_way(task, start, self._t)
-            in_the_way = tuple(InTheWay(who, callback, ns) for (who, callback), ns in held)
-            self._add(Segment("ready", tables.id(task), start, self._t, at, "", in_the_way))
+            held = self._tables.in_the_way(task, loop, start, self._t)
+            in_the_way = tuple(InTheWay(who, name, ns) for (who, name), ns in held)
+            number = self._tables.id(task) if task != NOBODY else None
+            self._add(Segment("ready", number, start, self._t, at, callback, in_the_way))
 
     def _cover(self, kind: str, task: int, start: int, at: Site | None, label: str = "") -> None:
         """Everything from `start` to the cursor."""

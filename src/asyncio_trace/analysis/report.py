@@ -12,7 +12,7 @@ from asyncio_trace.analysis.rules import find_all
 from asyncio_trace.analysis.totals import Totals, totals
 from asyncio_trace.model import Trace
 
-PATH_UP_TO = 300_000
+PATH_UP_TO = 100_000
 """With more waits than that, a report has a critical path only if one is asked for: it may be as long as the trace."""
 
 

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from itertools import accumulate
 
+from asyncio_trace.analysis.callback_origins import CallbackOrigins
 from asyncio_trace.analysis.critical_path import main_task
 from asyncio_trace.analysis.what_if.graph import Action, After, Ending, Graph, Life, Never, Step, Until, Work, Yielded
 from asyncio_trace.analysis.what_if.holds import Holds
@@ -89,6 +90,8 @@ class _Builder:
                 self._jobs_by[job.task].append(job)
         self._lives: dict[int, Life] = {}
         self._wakes = 0
+        self._origins = CallbackOrigins(trace)
+        self._task_ids = trace.tasks.columns.id
 
     def graph(self, *, holds: bool) -> Graph:
         for task in self._trace.tasks:
@@ -184,10 +187,22 @@ class _Builder:
                     return after
                 tokens.add(("wake", self._wakes))
             return Until(frozenset(tokens), hops)
+        if waker.kind == "callback":
+            return self._by_callback(task, waker) or after
         main = self._tasks[self._main]
         if waker.kind == "loop" and task is not main and main.ended_ns is not None and main.ended_ns <= wait.ready_ns:
             return Until(frozenset({("end", self._main)}), 2)
         return after
+
+    def _by_callback(self, task: Task, waker: Waker) -> Ending | None:
+        """A wait that a callback ended goes back to the task that queued the callback, if a task did."""
+        chain = self._origins.chain(task.loop, waker.ns)
+        if not chain or chain[-1].kind != "task" or chain[-1].task_row < 0:
+            return None
+        self._wakes += 1
+        if not self._act(int(self._task_ids[chain[-1].task_row]), chain[-1].ns, "fire", self._wakes):
+            return None
+        return Until(frozenset({("wake", self._wakes)}), 1 + len(chain))
 
     def _jobs_awaited(self, task: Task, wait: Wait) -> list[Job]:
         """The job that a wait is on; of a `gather` of jobs all that the task handed over and that ended meanwhile."""
