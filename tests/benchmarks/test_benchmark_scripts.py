@@ -58,3 +58,13 @@ def test_pipeline_names_its_phases() -> None:
     assert done.returncode == 0, done.stderr
     for phase in ("untraced", "run, traced", "load", "draw", "export to JSON", "all of it"):
         assert phase in done.stdout
+
+
+def test_what_if_predicts_and_really_runs() -> None:
+    """A pair is recorded, predicted and really run; whether the prediction is good shows at a larger scale."""
+    pytest.importorskip("pyperf")
+    done = run("what_if.py", "--rounds", "1", "--unit", "0.002", "--pair", "three awaits", "--markdown")
+    assert done.stderr == ""
+    head, _, row = done.stdout.splitlines()
+    assert head == "| pair | recorded | replayed | predicted | really | off |"
+    assert row.startswith("| three awaits | ")

@@ -7,6 +7,7 @@ from report_traces import MS, Made, on_paper, shop
 
 from asyncio_trace.analysis.comparison import compare
 from asyncio_trace.analysis.finding import Finding
+from asyncio_trace.analysis.report import Report
 from asyncio_trace.analysis.totals import totals
 from asyncio_trace.model import Site, Trace
 from asyncio_trace.terminal.comparison import draw_comparison
@@ -18,7 +19,7 @@ def reported(
 ) -> str:
     """The report as text."""
     return on_paper(
-        lambda console: draw_report(trace, totals(trace), findings, console, everything=everything),
+        lambda console: draw_report(Report(trace, findings, totals(trace)), console, everything=everything),
         width,
         encoding,
         colours=colours,

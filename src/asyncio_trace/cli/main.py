@@ -19,6 +19,7 @@ _COMMANDS = {
     "report": "Say where the time of a recording went, and what is wrong.",
     "export": "Convert a recording, or send it to an OpenTelemetry collector.",
     "diff": "Say what got slower between two recordings.",
+    "what-if": "Say what a run would have taken if something in it had been otherwise.",
     "repair": "Save what can be read of a damaged recording.",
 }
 """Verb to help line; each is `command` in the module of its name."""
@@ -33,7 +34,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"asyncio_trace.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"asyncio_trace.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:

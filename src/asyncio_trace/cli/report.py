@@ -2,79 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from asyncio_trace.cli.durations import threshold_option
+from asyncio_trace.cli.writing import FILE_WIDTH, check_output, format_of, json_text, put_out
+from asyncio_trace.errors import UsageError
 
 if TYPE_CHECKING:
-    from asyncio_trace.analysis.finding import Finding
-    from asyncio_trace.analysis.totals import Totals
+    from asyncio_trace.analysis.report import Report
     from asyncio_trace.model import Trace
 
 
 @click.command()
 @click.argument("file", type=click.Path())
 @click.option("--all", "everything", is_flag=True, help="List all findings and rows, not just the first few.")
-@click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), help="Of the output; text unless said.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json: all numbers.")
+@click.option("-o", "--output", "path", metavar="PATH", help="Write to this file; .json, .md or .txt decide the format too.")
+@click.option("-f", "--force", is_flag=True, help="Overwrite the output if it exists.")
+@click.option(
+    "--critical-path",
+    "path_of",
+    metavar="TASK",
+    help="Show each stretch of what made this task end when it did; TASK is an id, a name or a coroutine.",
+)
+@click.option(
+    "--flame",
+    type=click.Choice(["waits", "runs"]),
+    help="Nothing but collapsed stacks, for flamegraph.pl, inferno or speedscope: where tasks waited, or what held the loop.",
+)
 @threshold_option
-def command(file: str, everything: bool, as_json: bool, block_threshold: int) -> None:
+def command(
+    file: str,
+    everything: bool,
+    form: str | None,
+    as_json: bool,
+    path: str | None,
+    force: bool,
+    path_of: str | None,
+    flame: str | None,
+    block_threshold: int,
+) -> None:
     """Say what is wrong in the recording FILE, then where its time went."""
-    from asyncio_trace.analysis.rules import find_all
-    from asyncio_trace.analysis.totals import totals
+    if path is not None:
+        check_output(path, force=force)
+    chosen = format_of(form, as_json, path)
     from asyncio_trace.model import load
 
     trace = load(file)
-    findings = find_all(trace)
-    sums = totals(trace)
-    if as_json:
-        print_json(_document(trace, sums, findings, block_threshold))
+    if flame is not None:
+        if form is not None or as_json or path_of is not None:
+            raise UsageError("--flame writes collapsed stacks and nothing else; leave out --format, --json and --critical-path")
+        from asyncio_trace.analysis.flames import collapsed
+        from asyncio_trace.analysis.totals import last_instant
+
+        put_out(collapsed(trace, flame, last_instant(trace)), path)
         return
 
+    from asyncio_trace.analysis.report import report
+
+    task = None if path_of is None else _task(trace, path_of)
+    made = report(trace, block_threshold_ns=block_threshold, path_of=task)
+    if chosen == "text":
+        _draw(made, path, everything)
+    elif chosen == "json":
+        from asyncio_trace.exporters.report.document import document
+
+        put_out([json_text(document(made))], path)
+    else:
+        from asyncio_trace.terminal.report_markdown import markdown
+
+        put_out(markdown(made, everything=everything), path)
+
+
+def _draw(made: Report, path: str | None, everything: bool) -> None:
     from asyncio_trace.cli.console import StdoutConsole
     from asyncio_trace.terminal.report import draw_report
 
-    draw_report(trace, sums, findings, StdoutConsole(), block_threshold_ns=block_threshold, everything=everything)
+    if path is None:
+        draw_report(made, StdoutConsole(), everything=everything)
+        return
+    import io
+
+    paper = io.StringIO()
+    draw_report(made, StdoutConsole(file=paper, width=FILE_WIDTH, color_system=None), everything=everything)
+    put_out([paper.getvalue().removesuffix("\n")], path)
 
 
-def print_json(document: dict[str, Any]) -> None:
-    """Write a document to stdout; a reader who has seen enough (`| head`) is no error."""
-    import json
+def _task(trace: Trace, word: str) -> int:
+    """Id of the task that a person means by `word`."""
+    from asyncio_trace.analysis.choosing import find_task
+    from asyncio_trace.cli.main import nearest
 
-    try:
-        click.echo(json.dumps(document, indent=2))
-    except BrokenPipeError:
-        raise BrokenPipeError from None  # click would take one with an errno for a failure of ours
-
-
-def _document(trace: Trace, sums: Totals, findings: Sequence[Finding], block_threshold_ns: int) -> dict[str, Any]:
-    """The report as JSON; places, findings and the program look as they do in the timeline."""
-    from dataclasses import asdict
-
-    from asyncio_trace.exporters.timeline.encode import Encoder
-
-    encoder = Encoder()
-    return {
-        "format": "asyncio-trace/report",
-        "version": 1,
-        "program": encoder.program(trace.program),
-        "dropped_events": trace.dropped_events,
-        "block_threshold_ns": block_threshold_ns,
-        "findings": [encoder.finding(finding) for finding in findings],
-        "coroutines": [asdict(total) for total in sums.coroutines],
-        "waits": [asdict(total) | {"longest_at": encoder.site(total.longest_at)} for total in sums.waits],
-        "callbacks": [asdict(total) for total in sums.callbacks],
-        "loops": [asdict(total) for total in sums.loops],
-        "longest_steps": [
-            encoder.run(step.run)
-            | {
-                "blocking": step.length_ns >= block_threshold_ns,
-                "after": step.after and asdict(step.after) | {"at": encoder.site(step.after.at)},
-                "before": step.before and asdict(step.before) | {"at": encoder.site(step.before.at)},
-            }
-            for step in sums.steps
-        ],
-        "jobs": [asdict(total) | {"at": encoder.site(total.at)} for total in sums.jobs],
-    }
+    task = find_task(trace, word)
+    if task is not None:
+        return task.id
+    known = dict.fromkeys(
+        name for task in trace.tasks for name in (task.name, task.coroutine.rpartition("<locals>.")[2]) if name
+    )
+    raise UsageError(f"the recording has no task of id, name or coroutine {word!r}{nearest(word, known)}")

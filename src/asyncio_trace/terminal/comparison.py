@@ -9,11 +9,12 @@ from itertools import islice
 from rich.console import Console
 
 from asyncio_trace.analysis.comparison import NOISE_NS, NOISE_SHARE, Change, Comparison, Difference
+from asyncio_trace.analysis.thresholds import Verdict
 from asyncio_trace.model import Trace
 from asyncio_trace.terminal import summary
 from asyncio_trace.terminal.cells import Line, Picture, Span, flow
 from asyncio_trace.terminal.glyphs import ASCII, UNICODE
-from asyncio_trace.terminal.report import coroutine_names, waited_on
+from asyncio_trace.terminal.naming import coroutine_names, waited_on
 from asyncio_trace.terminal.table import Column, table
 from asyncio_trace.terminal.wording import Names, Wording, count, plural
 
@@ -26,7 +27,14 @@ _HUGE = 10_000
 
 
 def draw_comparison(
-    a: Trace, b: Trace, comparison: Comparison, paths: tuple[str, str], console: Console, *, everything: bool = False
+    a: Trace,
+    b: Trace,
+    comparison: Comparison,
+    paths: tuple[str, str],
+    console: Console,
+    *,
+    verdicts: Sequence[Verdict] = (),
+    everything: bool = False,
 ) -> None:
     """Write what changed from `a` to `b`, as wide as `console`.
 
@@ -36,10 +44,11 @@ def draw_comparison(
         comparison: Of the two.
         paths: Where they were read from.
         console: Where to; its encoding decides between Unicode and ASCII glyphs.
+        verdicts: Thresholds, and whether they were exceeded.
         everything: List all rows, and changes within noise.
     """
     wording = Wording(ASCII if console.options.ascii_only else UNICODE, console.encoding)
-    lines = _Drawing(a, b, comparison, wording, console.width, everything).lines(paths)
+    lines = _Drawing(a, b, comparison, wording, console.width, everything, verdicts).lines(paths)
     while some := list(islice(lines, _AT_ONCE)):
         console.print(Picture(some, wording.glyphs.ellipsis), soft_wrap=True)
 
@@ -52,6 +61,7 @@ class _Drawing:
     wording: Wording
     width: int
     everything: bool
+    verdicts: Sequence[Verdict]
 
     def lines(self, paths: tuple[str, str]) -> Iterator[Line]:
         """From top to bottom."""
@@ -59,6 +69,7 @@ class _Drawing:
             for line in summary.warning(trace):
                 yield [(f"{letter} is an ", "blocked"), *line]
             yield from self._header(letter, trace, path)
+        yield from self._thresholds()
         shown = self.comparison if self.everything else self.comparison.beyond_noise()
         noise = f"{100 // NOISE_SHARE}% or {NOISE_NS // 1000} {self.wording.glyphs.micro}s"
         if not (shown.program or shown.coroutines or shown.waits):
@@ -144,23 +155,48 @@ class _Drawing:
 
     def _change(self, name: str, change: Change, *, in_all: bool) -> list[Span]:
         style = "ready" if change.by > 0 and change.is_time else "running" if change.by < 0 and change.is_time else "plain"
-        value = self.wording.duration if change.is_time else count
         return [
             (name, "plain"),
             (self.wording.clean(change.measure), "faint"),
-            (value(change.a), "plain"),
-            (value(change.b), "plain"),
-            (_signed(change.by, value), style),
-            (_percent(change.percent), style),
-            (_signed(change.in_all, value) if in_all else "", "faint"),
+            (value_of(change.a, change.is_time, self.wording), "plain"),
+            (value_of(change.b, change.is_time, self.wording), "plain"),
+            (signed(change.by, change.is_time, self.wording), style),
+            (percent_of(change.percent), style),
+            (signed(change.in_all, change.is_time, self.wording) if in_all else "", "faint"),
         ]
 
+    def _thresholds(self) -> Iterator[Line]:
+        if not self.verdicts:
+            return
+        columns = (Column("threshold", 20), Column("", 8), Column("A", rank=1), Column("B"), Column("limit"))
+        rows = []
+        for verdict in self.verdicts:
+            style = "blocked" if verdict.exceeded else "returned"
+            is_time = verdict.threshold.is_time
+            numbers = (verdict.a, verdict.b, round(verdict.limit))
+            rows.append(
+                [
+                    (self.wording.clean(verdict.threshold.text), "plain"),
+                    ("exceeded" if verdict.exceeded else "ok", style),
+                    *((value_of(number, is_time, self.wording), "plain") for number in numbers),
+                ]
+            )
+        yield from [[], [("thresholds", "title")], *table(columns, rows, self.width, self.wording.glyphs.ellipsis)]
 
-def _signed(number: int, value: Callable[[int], str]) -> str:
-    return f"{'+' if number > 0 else '-' if number < 0 else ''}{value(abs(number))}"
+
+def value_of(number: int, is_time: bool, wording: Wording) -> str:
+    """A time or a number in words."""
+    if not is_time:
+        return count(number)
+    return f"-{wording.duration(-number)}" if number < 0 else wording.duration(number)
 
 
-def _percent(share: float | None) -> str:
+def signed(number: int, is_time: bool, wording: Wording) -> str:
+    """The same with its sign: `+40 ms`."""
+    return f"{'+' if number > 0 else '-' if number < 0 else ''}{value_of(abs(number), is_time, wording)}"
+
+
+def percent_of(share: float | None) -> str:
     """`+23%`, `-4.1%`; nothing where there was nothing before."""
     if share is None:
         return ""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import PurePath
 
 from rich.console import Console
 
 from asyncio_trace.analysis.finding import Finding
+from asyncio_trace.analysis.report import Report
 from asyncio_trace.analysis.rules import incomplete_trace
 from asyncio_trace.analysis.totals import Await, LoopTotal, Step, Totals
 from asyncio_trace.model import Site, Trace
-from asyncio_trace.terminal import summary
+from asyncio_trace.terminal import path, summary
 from asyncio_trace.terminal.cells import Line, Picture, Span, flow, width_of
 from asyncio_trace.terminal.glyphs import ASCII, UNICODE
+from asyncio_trace.terminal.load import loop_lines
+from asyncio_trace.terminal.naming import coroutine_names, place, waited_on
 from asyncio_trace.terminal.table import Column, table, wrapped
 from asyncio_trace.terminal.wording import Names, Wording, count, percent, plural
 
@@ -26,79 +27,50 @@ _OF_A_RULE = 5
 """Findings of one rule that are listed in full."""
 _AT_ONCE = 200
 _WIDE = 120
-_OUTER_FUNCTIONS = re.compile(r"\S*<locals>\.")
 _SEVERITY_STYLES = {"error": "blocked", "warning": "ready", "info": "waiting"}
 
 
-def draw_report(
-    trace: Trace,
-    totals: Totals,
-    findings: Sequence[Finding],
-    console: Console,
-    *,
-    block_threshold_ns: int = 100_000_000,
-    everything: bool = False,
-) -> None:
+def draw_report(report: Report, console: Console, *, everything: bool = False) -> None:
     """Write the report, as wide as `console`.
 
     Args:
-        trace: What it is about.
-        totals: Its sums.
-        findings: What its rules found, worst first.
+        report: What to write.
         console: Where to; its encoding decides between Unicode and ASCII glyphs.
-        block_threshold_ns: Steps of this many nanoseconds or more are marked.
         everything: List all rows and findings, not just the first few.
     """
     wording = Wording(ASCII if console.options.ascii_only else UNICODE, console.encoding)
-    report = _Report(trace, totals, Names(trace, wording), wording, console.width, block_threshold_ns, everything)
-    lines = report.lines(findings)
+    drawing = _Drawing(report, Names(report.trace, wording), wording, console.width, everything)
+    lines = drawing.lines()
     while some := list(islice(lines, _AT_ONCE)):
         console.print(Picture(some, wording.glyphs.ellipsis), soft_wrap=True)
 
 
-def waited_on(kind: str, label: str, wording: Wording, resource: int | None = None) -> str:
-    """`sleep`, `Queue.get #8`, `task fetch`: the label where it says the kind, else both."""
-    label = _OUTER_FUNCTIONS.sub("", label)
-    if label.lower() in ("", kind):
-        text = kind
-    elif kind == "other" or (kind != "task" and label.lower().startswith(kind.partition(".")[0])):
-        text = label
-    else:
-        text = f"{kind} {label}"
-    return wording.clean(text if resource is None else f"{text} #{resource}")
-
-
-def coroutine_names(qualified: Sequence[str], names: Names, wording: Wording) -> dict[str, str]:
-    """The coroutines without the functions that they are defined in, unless that would make two of them one."""
-    often = Counter(names.coroutine(name) for name in qualified)
-    return {name: short if often[short := names.coroutine(name)] == 1 else wording.clean(name) for name in qualified}
-
-
-def place(site: Site | None, wording: Wording, *, function: bool) -> str:
-    """`app.py:12`, after the function if that is asked for."""
-    if site is None:
-        return ""
-    where = f"{PurePath(site.file).name or site.file}:{site.line}"
-    return wording.clean(f"{site.function.rpartition('<locals>.')[2]} {where}".strip() if function else where)
-
-
 @dataclass(slots=True)
-class _Report:
-    trace: Trace
-    totals: Totals
+class _Drawing:
+    report: Report
     names: Names
     wording: Wording
     width: int
-    block_threshold_ns: int
     everything: bool
+
+    @property
+    def trace(self) -> Trace:
+        """What it is about."""
+        return self.report.trace
+
+    @property
+    def totals(self) -> Totals:
+        """Its sums."""
+        return self.report.totals
 
     @property
     def lived(self) -> int:
         """How long the loops lived together, in nanoseconds."""
         return sum(loop.lifetime_ns for loop in self.totals.loops) or self.totals.end_ns
 
-    def lines(self, findings: Sequence[Finding]) -> Iterator[Line]:
+    def lines(self) -> Iterator[Line]:
         """From top to bottom."""
+        findings = self.report.findings
         doubts = [finding for finding in findings if finding.rule == incomplete_trace.NAME]
         for doubt in doubts:
             yield from self._finding(doubt)
@@ -107,15 +79,27 @@ class _Report:
         yield []
         yield from self._findings([finding for finding in findings if finding.rule != incomplete_trace.NAME])
         for title, section in (
+            self._path(),
             ("coroutines, by time running", self._coroutines()),
             ("waits, by time in all", self._waits()),
             ("callbacks, by time running", self._callbacks()),
             ("loops", self._loops()),
+            *self._loads(),
             (f"longest steps, {self._over_threshold()}", self._steps()),
             ("executor jobs, by time in all", self._jobs()),
         ):
             if section:
                 yield from [[], [(title, "title")], *section]
+
+    def _path(self) -> tuple[str, list[Line]]:
+        report, names, wording = self.report, self.names, self.wording
+        if report.path is None:
+            return "", []
+        lines = path.sums(report.path, report.path_totals, names, wording, self.width, everything=self.everything)
+        if report.path_asked:
+            stretches = path.segments(report.path, names, wording, self.width, everything=self.everything)
+            lines += [[], [("its stretches, in the order of time", "title")], *stretches]
+        return path.heading(report.path, names, wording), lines
 
     def _findings(self, findings: Sequence[Finding]) -> Iterator[Line]:
         if not findings:
@@ -151,7 +135,7 @@ class _Report:
             length = finding.end_ns - finding.start_ns
             lasted = f" for {wording.duration(length)}" if length > 0 else ""
             about.append(f"at {wording.duration(finding.start_ns)}{lasted}")
-        facts: list[Line] = [[(text, "waiting" if not place and finding.at else "plain")] for place, text in enumerate(about)]
+        facts: list[Line] = [[(text, "waiting" if not number and finding.at else "plain")] for number, text in enumerate(about)]
         for line in flow(facts, width - indent, wording.glyphs.dot):
             yield [(" " * indent, ""), *line]
         if finding.advice:
@@ -260,9 +244,16 @@ class _Report:
             (self.wording.clean(loop.thread_name), "faint"),
         )
 
+    def _loads(self) -> Iterator[tuple[str, list[Line]]]:
+        for load in self.report.loads:
+            length = self.wording.duration((load.to_ns - load.from_ns) // max(1, len(load.busy)))
+            which = f" #{load.loop}" if len(self.report.loads) > 1 else ""
+            yield f"loop{which} over time, in stretches of {length}", loop_lines(load, self.wording, self.width)
+
     def _over_threshold(self) -> str:
-        long = sum(run.end_ns - run.start_ns >= self.block_threshold_ns for run in self.trace.runs)
-        threshold = self.wording.duration(self.block_threshold_ns)
+        runs = self.trace.runs.columns
+        long = int(((runs.end_ns - runs.start_ns) >= self.report.block_threshold_ns).sum())
+        threshold = self.wording.duration(self.report.block_threshold_ns)
         return f"{count(long) if long else 'none'} of them {threshold} or more" + (
             f" ({self.wording.glyphs.blocked})" * (long > 0)
         )
@@ -320,7 +311,7 @@ class _Report:
 
     def _length(self, ns: int) -> Span:
         """How long a run took, marked by its style if that is over the threshold."""
-        return self.wording.duration(ns), "blocked" if ns >= self.block_threshold_ns else "plain"
+        return self.wording.duration(ns), "blocked" if ns >= self.report.block_threshold_ns else "plain"
 
     def _outcomes(self, outcomes: dict[str, int]) -> str:
         """`2 raised, 30 returned`; nothing where all returned."""

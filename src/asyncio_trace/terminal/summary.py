@@ -44,7 +44,9 @@ def header(trace: Trace, names: Names, wording: Wording, width: int, end: int) -
         what.append([(f"Python {wording.clean(about.python)}", "faint")])
     for type_, number in Counter(_loop_type(loop.type) for loop in about.loops).items():
         what.append([(wording.clean(type_) + (f" {glyphs.times}{number}" if number > 1 else ""), "faint")])
-    ran = sum(run.end_ns - run.start_ns for run in trace.runs)
+    runs = trace.runs.columns
+    lengths = runs.end_ns - runs.start_ns
+    ran = int(lengths.sum())
     begin = about.recorded_from_ns
     lived = sum(
         max(0, (end if loop.closed_ns is None else loop.closed_ns) - max(begin, loop.created_ns)) for loop in about.loops
@@ -59,7 +61,7 @@ def header(trace: Trace, names: Names, wording: Wording, width: int, end: int) -
         [(f"loop{'s' if len(about.loops) > 1 else ''} busy {percent(ran, lived)}", "plain")],
     ]
     if trace.runs:
-        longest = max(trace.runs, key=lambda run: run.end_ns - run.start_ns)
+        longest = trace.runs[int(lengths.argmax())]
         took = wording.duration(longest.end_ns - longest.start_ns)
         how.append([(f"longest step {took} ({ran_by(longest, names, wording)})", "plain")])
     return flow(what, width, glyphs.dot) + flow(how, width, glyphs.dot)
