@@ -27,6 +27,7 @@ def command(file: str, everything: bool, as_json: bool, block_threshold: int) ->
     from asyncio_trace.model import load
 
     trace = load(file)
+    trace.program.block_threshold_ns = block_threshold
     findings = find_all(trace)
     sums = totals(trace)
     if as_json:

@@ -16,9 +16,10 @@ from asyncio_trace.analysis.rules import incomplete_trace
 from asyncio_trace.analysis.totals import Await, LoopTotal, Step, Totals
 from asyncio_trace.model import Site, Trace
 from asyncio_trace.terminal import summary
-from asyncio_trace.terminal.cells import Line, Picture, Span, flow, width_of
+from asyncio_trace.terminal.cells import Line, Picture, Span
+from asyncio_trace.terminal.findings import Findings
 from asyncio_trace.terminal.glyphs import ASCII, UNICODE
-from asyncio_trace.terminal.table import Column, table, wrapped
+from asyncio_trace.terminal.table import Column, table
 from asyncio_trace.terminal.wording import Names, Wording, count, percent, plural
 
 _ROWS = 10
@@ -27,7 +28,6 @@ _OF_A_RULE = 5
 _AT_ONCE = 200
 _WIDE = 120
 _OUTER_FUNCTIONS = re.compile(r"\S*<locals>\.")
-_SEVERITY_STYLES = {"error": "blocked", "warning": "ready", "info": "waiting"}
 
 
 def draw_report(
@@ -99,13 +99,18 @@ class _Report:
 
     def lines(self, findings: Sequence[Finding]) -> Iterator[Line]:
         """From top to bottom."""
+        told = Findings(self.trace, self.names, self.wording, self.width)
         doubts = [finding for finding in findings if finding.rule == incomplete_trace.NAME]
         for doubt in doubts:
-            yield from self._finding(doubt)
+            yield from told.one(doubt)
         yield from [[]] * bool(doubts)
         yield from summary.header(self.trace, self.names, self.wording, self.width, self.totals.end_ns)
         yield []
-        yield from self._findings([finding for finding in findings if finding.rule != incomplete_trace.NAME])
+        found = [finding for finding in findings if finding.rule != incomplete_trace.NAME]
+        if found:
+            yield from told.listed(found, len(found) if self.everything else _OF_A_RULE, "`--all` lists them")
+        else:
+            yield [(self.wording.glyphs.marks["returned"], "returned"), (" no findings", "plain")]
         for title, section in (
             ("coroutines, by time running", self._coroutines()),
             ("waits, by time in all", self._waits()),
@@ -116,56 +121,6 @@ class _Report:
         ):
             if section:
                 yield from [[], [(title, "title")], *section]
-
-    def _findings(self, findings: Sequence[Finding]) -> Iterator[Line]:
-        if not findings:
-            yield [(self.wording.glyphs.marks["returned"], "returned"), (" no findings", "plain")]
-            return
-        yield [(plural(len(findings), "finding"), "title")]
-        seen: Counter[str] = Counter()
-        for finding in findings:
-            seen[finding.rule] += 1
-            if self.everything or seen[finding.rule] <= _OF_A_RULE:
-                yield from self._finding(finding)
-        more: list[Line] = [
-            [(f"{count(number - _OF_A_RULE)} more {self.wording.clean(rule)}", "plain")]
-            for rule, number in seen.items()
-            if number > _OF_A_RULE
-        ]
-        if more and not self.everything:
-            yield from flow([*more, [("`--all` lists them", "faint")]], self.width, self.wording.glyphs.dot)
-
-    def _finding(self, finding: Finding) -> Iterator[Line]:
-        wording, width = self.wording, self.width
-        severity = wording.clean(finding.severity)
-        indent = 8 if width >= 40 else 2
-        style = _SEVERITY_STYLES.get(finding.severity, "ready")
-        first: Line = [(severity.ljust(indent - 1) + " ", style), (f"{wording.clean(finding.rule)}: ", "title")]
-        yield from wrapped(finding.message, "plain", width, wording, indent, first)
-        about = []
-        if finding.at is not None:
-            about.append(self._whole_place(finding.at, width - indent))
-        if finding.task is not None:
-            about.append(f"task {self.names.full_of(finding.task)}")
-        if (finding.start_ns, finding.end_ns) != (0, self.trace.program.duration_ns):
-            length = finding.end_ns - finding.start_ns
-            lasted = f" for {wording.duration(length)}" if length > 0 else ""
-            about.append(f"at {wording.duration(finding.start_ns)}{lasted}")
-        facts: list[Line] = [[(text, "waiting" if not place and finding.at else "plain")] for place, text in enumerate(about)]
-        for line in flow(facts, width - indent, wording.glyphs.dot):
-            yield [(" " * indent, ""), *line]
-        if finding.advice:
-            yield from wrapped(f"advice: {finding.advice}", "faint", width, wording, indent, [(" " * indent, "")])
-
-    def _whole_place(self, site: Site, room: int) -> str:
-        """`/srv/app/main.py:12 in fetch`; a path that is too long loses its outer folders."""
-        function = f" in {self.wording.clean(site.function.rpartition('<locals>.')[2])}"
-        path = self.wording.clean(f"{site.file}:{site.line}")
-        parts = path.split("/")
-        while len(parts) > 1 and width_of(path + function) > room:
-            parts = parts[1:]
-            path = "/".join([self.wording.glyphs.ellipsis, *parts])
-        return path + function
 
     def _table(self, columns: Sequence[Column], rows: Sequence[Sequence[Span]], noun: str) -> list[Line]:
         if not rows:
