@@ -88,10 +88,10 @@ def _kept_await(statement: ast.stmt) -> tuple[ast.Await, set[str]] | None:
     if isinstance(statement, ast.Assign):
         value = statement.value
         for target in statement.targets:
-            changed |= _names(target)
+            changed |= _changed(target)
     elif isinstance(statement, (ast.AnnAssign, ast.AugAssign)):
         value = statement.value
-        changed = _names(statement.target)
+        changed = _changed(statement.target)
     elif (
         isinstance(statement, ast.Expr)
         and isinstance(call := statement.value, ast.Call)
@@ -104,6 +104,15 @@ def _kept_await(statement: ast.stmt) -> tuple[ast.Await, set[str]] | None:
     if not isinstance(value, ast.Await):
         return None
     return value, changed
+
+
+def _changed(target: ast.expr) -> set[str]:
+    """The names whose values an assignment changes: of `pages[key]` it is `pages`."""
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return set().union(*map(_changed, target.elts))
+    if isinstance(target, (ast.Subscript, ast.Attribute, ast.Starred)):
+        return _changed(target.value)
+    return _names(target)
 
 
 def _of_block(block: list[ast.stmt]) -> Iterator[list[ast.Await]]:

@@ -52,6 +52,7 @@ def command(
     from asyncio_trace.model import load
 
     trace = load(file)
+    trace.program.block_threshold_ns = block_threshold
     if flame is not None:
         if form is not None or as_json or path_of is not None:
             raise UsageError("--flame writes collapsed stacks and nothing else; leave out --format, --json and --critical-path")

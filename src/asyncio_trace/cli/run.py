@@ -211,10 +211,11 @@ def _present(
     if not quiet:
         from rich.console import Console
 
+        from asyncio_trace.analysis.rules import find_all
         from asyncio_trace.terminal import draw
 
         try:
-            draw(trace, Console(stderr=True), block_threshold_ns=block_threshold)
+            draw(trace, Console(stderr=True), block_threshold_ns=block_threshold, findings=find_all(trace))
         except (OSError, UnicodeError) as error:
             failures.append(f"the timeline could not be drawn: {error}")
         _say_what_next(written, paths, endpoint, failures)

@@ -94,12 +94,22 @@ frames_of_run(const LoopState *loop)
     return found;
 }
 
+/* Whether a run is going on, in C or (in debug mode) in Python. Without the GIL: a word that is read while it changes only costs
+ * a look.
+ */
+static int
+is_running(LoopState *loop)
+{
+    return __atomic_load_n(&loop->running, __ATOMIC_RELAXED) != NULL || __atomic_load_n(&loop->current, __ATOMIC_RELAXED) != NULL
+           || __atomic_load_n(&loop->callback, __ATOMIC_RELAXED) != NULL;
+}
+
 static void
 sample(const Watched *watched, int64_t asked)
 {
     LoopState *loop = (LoopState *)Py_NewRef((PyObject *)watched->loop);
-    if (core.active && loop->trace == core.trace && loop->running != NULL && loop->run_end == watched->run_end) {
-        int64_t since = loop->current != NULL && loop->stepping != NULL ? loop->step_start : watched->since;
+    if (core.active && loop->trace == core.trace && is_running(loop) && loop->run_end == watched->run_end) {
+        int64_t since = loop->current != NULL ? loop->step_start : watched->since;
         PyObject *frames = frames_of_run(loop);
         PyObject *times = Py_BuildValue("(LL)", (long long)since, (long long)(system_clock() - asked));
         if (frames == NULL || times == NULL) {
@@ -114,7 +124,7 @@ sample(const Watched *watched, int64_t asked)
     Py_DECREF(loop);
 }
 
-/* Whether a sample of any loop is due. Without the GIL: a word that is read while it changes only costs a look. */
+/* Whether a sample of any loop is due; without the GIL. */
 static int
 look(int64_t now)
 {
@@ -122,11 +132,11 @@ look(int64_t now)
     for (int index = 0; index < W.count; index++) {
         Watched *watched = &W.loops[index];
         int64_t run_end = __atomic_load_n(&watched->loop->run_end, __ATOMIC_RELAXED);
-        Frame *running = __atomic_load_n(&watched->loop->running, __ATOMIC_RELAXED);
+        int running = is_running(watched->loop);
         watched->due = 0;
-        if (running == NULL || watched->since == 0 || run_end != watched->run_end) {
+        if (!running || watched->since == 0 || run_end != watched->run_end) {
             watched->run_end = run_end;
-            watched->since = running == NULL ? 0 : now;
+            watched->since = running ? now : 0;
             watched->looks = watched->wait = 0;
         }
         else if (watched->wait > 0) {

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from rich.console import Console
 
+from asyncio_trace.analysis.finding import Finding
+from asyncio_trace.analysis.rules import incomplete_trace
 from asyncio_trace.model import Run, Trace
 from asyncio_trace.terminal import summary
 from asyncio_trace.terminal.bars import Bars
 from asyncio_trace.terminal.cells import Line, Picture, flow
 from asyncio_trace.terminal.columns import Cells, layout
 from asyncio_trace.terminal.facts import facts
+from asyncio_trace.terminal.findings import Findings
 from asyncio_trace.terminal.folding import folded
 from asyncio_trace.terminal.glyphs import ASCII, UNICODE
 from asyncio_trace.terminal.rows import Row, hand_out, in_order, unfolded
@@ -27,6 +30,8 @@ _ROOMY = 72
 _DRAWN_EACH = 24
 """Rows that are few enough to be drawn each on any screen."""
 _FEWEST_ROWS = 10
+_FINDINGS_OF_A_RULE = 2
+"""Findings of one rule that are shown above the timeline."""
 _LINES_AROUND_ROWS = 8
 """Lines of a screenful that heading, what was folded, legend, the blanks between and the shell's prompt take."""
 
@@ -37,6 +42,7 @@ def draw(
     *,
     block_threshold_ns: int = 100_000_000,
     max_rows: int | None = None,
+    findings: Sequence[Finding] = (),
 ) -> None:
     """Draw `trace` as a timeline, as wide as `console`.
 
@@ -46,16 +52,23 @@ def draw(
         block_threshold_ns: Steps of this many nanoseconds or more are marked and listed.
         max_rows: Beyond so many rows, tasks are folded by coroutine; 0 draws each task. By default, what fits on the screen, or
             50 rows where the output is no terminal.
+        findings: What is wrong with it, worst first; shown above the timeline.
     """
     wording = Wording(ASCII if console.options.ascii_only else UNICODE, console.encoding)
     height = console.height if console.is_terminal else None
-    lines = _picture(trace, wording, console.width, height, block_threshold_ns, max_rows)
+    lines = _picture(trace, wording, console.width, height, block_threshold_ns, max_rows, findings)
     while some := list(islice(lines, _AT_ONCE)):
         console.print(Picture(some, wording.glyphs.ellipsis), soft_wrap=True)
 
 
 def _picture(
-    trace: Trace, wording: Wording, width: int, height: int | None, block_threshold_ns: int, max_rows: int | None
+    trace: Trace,
+    wording: Wording,
+    width: int,
+    height: int | None,
+    block_threshold_ns: int,
+    max_rows: int | None,
+    findings: Sequence[Finding],
 ) -> Iterator[Line]:
     names = Names(trace, wording)
     end = trace_end(trace)
@@ -67,6 +80,10 @@ def _picture(
 
     blocking = _blocking_runs(trace, block_threshold_ns)
     above = [*summary.warning(trace), *summary.header(trace, names, wording, width, end)]
+    found = [finding for finding in findings if finding.rule != incomplete_trace.NAME]
+    if found:
+        told = Findings(trace, names, wording, width)
+        above += [[], *told.listed(found, _FINDINGS_OF_A_RULE, "`asyncio-trace report FILE --all` lists them")]
     raised = summary.raised(trace, names, wording, width)
     below = [summary.blocked(blocking, block_threshold_ns, names, wording, width), raised]
     below.append(summary.totals(trace, names, wording, width, end))

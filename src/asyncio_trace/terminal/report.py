@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from rich.console import Console
 
-from asyncio_trace.analysis.finding import Finding
 from asyncio_trace.analysis.report import Report
 from asyncio_trace.analysis.rules import incomplete_trace
 from asyncio_trace.analysis.totals import Await, LoopTotal, Step, Totals
-from asyncio_trace.model import Site, Trace
+from asyncio_trace.model import Trace
 from asyncio_trace.terminal import path, summary
-from asyncio_trace.terminal.cells import Line, Picture, Span, flow, width_of
+from asyncio_trace.terminal.cells import Line, Picture, Span
+from asyncio_trace.terminal.findings import Findings
 from asyncio_trace.terminal.glyphs import ASCII, UNICODE
 from asyncio_trace.terminal.load import loop_lines
 from asyncio_trace.terminal.naming import coroutine_names, place, waited_on
-from asyncio_trace.terminal.table import Column, table, wrapped
+from asyncio_trace.terminal.table import Column, table
 from asyncio_trace.terminal.wording import Names, Wording, count, percent, plural
 
 _ROWS = 10
@@ -27,7 +26,6 @@ _OF_A_RULE = 5
 """Findings of one rule that are listed in full."""
 _AT_ONCE = 200
 _WIDE = 120
-_SEVERITY_STYLES = {"error": "blocked", "warning": "ready", "info": "waiting"}
 
 
 def draw_report(report: Report, console: Console, *, everything: bool = False) -> None:
@@ -71,13 +69,18 @@ class _Drawing:
     def lines(self) -> Iterator[Line]:
         """From top to bottom."""
         findings = self.report.findings
+        told = Findings(self.trace, self.names, self.wording, self.width)
         doubts = [finding for finding in findings if finding.rule == incomplete_trace.NAME]
         for doubt in doubts:
-            yield from self._finding(doubt)
+            yield from told.one(doubt)
         yield from [[]] * bool(doubts)
         yield from summary.header(self.trace, self.names, self.wording, self.width, self.totals.end_ns)
         yield []
-        yield from self._findings([finding for finding in findings if finding.rule != incomplete_trace.NAME])
+        found = [finding for finding in findings if finding.rule != incomplete_trace.NAME]
+        if found:
+            yield from told.listed(found, len(found) if self.everything else _OF_A_RULE, "`--all` lists them")
+        else:
+            yield [(self.wording.glyphs.marks["returned"], "returned"), (" no findings", "plain")]
         for title, section in (
             self._path(),
             ("coroutines, by time running", self._coroutines()),
@@ -100,56 +103,6 @@ class _Drawing:
             stretches = path.segments(report.path, names, wording, self.width, everything=self.everything)
             lines += [[], [("its stretches, in the order of time", "title")], *stretches]
         return path.heading(report.path, names, wording), lines
-
-    def _findings(self, findings: Sequence[Finding]) -> Iterator[Line]:
-        if not findings:
-            yield [(self.wording.glyphs.marks["returned"], "returned"), (" no findings", "plain")]
-            return
-        yield [(plural(len(findings), "finding"), "title")]
-        seen: Counter[str] = Counter()
-        for finding in findings:
-            seen[finding.rule] += 1
-            if self.everything or seen[finding.rule] <= _OF_A_RULE:
-                yield from self._finding(finding)
-        more: list[Line] = [
-            [(f"{count(number - _OF_A_RULE)} more {self.wording.clean(rule)}", "plain")]
-            for rule, number in seen.items()
-            if number > _OF_A_RULE
-        ]
-        if more and not self.everything:
-            yield from flow([*more, [("`--all` lists them", "faint")]], self.width, self.wording.glyphs.dot)
-
-    def _finding(self, finding: Finding) -> Iterator[Line]:
-        wording, width = self.wording, self.width
-        severity = wording.clean(finding.severity)
-        indent = 8 if width >= 40 else 2
-        style = _SEVERITY_STYLES.get(finding.severity, "ready")
-        first: Line = [(severity.ljust(indent - 1) + " ", style), (f"{wording.clean(finding.rule)}: ", "title")]
-        yield from wrapped(finding.message, "plain", width, wording, indent, first)
-        about = []
-        if finding.at is not None:
-            about.append(self._whole_place(finding.at, width - indent))
-        if finding.task is not None:
-            about.append(f"task {self.names.full_of(finding.task)}")
-        if (finding.start_ns, finding.end_ns) != (0, self.trace.program.duration_ns):
-            length = finding.end_ns - finding.start_ns
-            lasted = f" for {wording.duration(length)}" if length > 0 else ""
-            about.append(f"at {wording.duration(finding.start_ns)}{lasted}")
-        facts: list[Line] = [[(text, "waiting" if not number and finding.at else "plain")] for number, text in enumerate(about)]
-        for line in flow(facts, width - indent, wording.glyphs.dot):
-            yield [(" " * indent, ""), *line]
-        if finding.advice:
-            yield from wrapped(f"advice: {finding.advice}", "faint", width, wording, indent, [(" " * indent, "")])
-
-    def _whole_place(self, site: Site, room: int) -> str:
-        """`/srv/app/main.py:12 in fetch`; a path that is too long loses its outer folders."""
-        function = f" in {self.wording.clean(site.function.rpartition('<locals>.')[2])}"
-        path = self.wording.clean(f"{site.file}:{site.line}")
-        parts = path.split("/")
-        while len(parts) > 1 and width_of(path + function) > room:
-            parts = parts[1:]
-            path = "/".join([self.wording.glyphs.ellipsis, *parts])
-        return path + function
 
     def _table(self, columns: Sequence[Column], rows: Sequence[Sequence[Span]], noun: str) -> list[Line]:
         if not rows:

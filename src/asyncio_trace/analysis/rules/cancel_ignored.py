@@ -20,7 +20,7 @@ WENT_ON_NS = 5_000_000
 STAYED_NS = 1_000_000_000
 """A task that is still there so long after it was asked to end ignores it."""
 _PENDING = OUTCOMES.index("pending")
-_LOOP = WAKER_KINDS.index("loop")
+_TASK, _LOOP = WAKER_KINDS.index("task"), WAKER_KINDS.index("loop")
 
 
 def find(trace: Trace) -> Iterator[Finding]:
@@ -28,7 +28,10 @@ def find(trace: Trace) -> Iterator[Finding]:
     tasks = trace.tasks.columns
     asked = tasks.cancelled_by.ns
     ended = {task for task, _ in trace.witnesses.ignored_cancels}
-    rows = np.flatnonzero(np.isin(tasks.id, list(ended)) & (tasks.cancelled_by.kind != 0)).tolist() if ended else []
+    by = tasks.cancelled_by
+    # before 3.13 a task group does not take back all that it asks of its parent when a child fails
+    asked_by_group = (by.kind == _TASK) & (by.at == NONE)
+    rows = np.flatnonzero(np.isin(tasks.id, list(ended)) & (by.kind != 0) & ~asked_by_group).tolist() if ended else []
     end = trace.program.duration_ns
     if is_whole(trace):
         stays = (tasks.outcome == _PENDING) & (tasks.cancelled_by.kind != 0) & (asked <= end - STAYED_NS)

@@ -15,7 +15,7 @@ import numpy as np
 
 from asyncio_trace.analysis.evidence import duration, function, is_whole, plural, task_name
 from asyncio_trace.analysis.finding import Finding
-from asyncio_trace.model import NEVER, NONE, OUTCOMES, WAKER_KINDS, Trace
+from asyncio_trace.model import NEVER, NONE, OUTCOMES, WAKER_KINDS, Loop, Trace
 from asyncio_trace.model.columns import Int64
 
 NAME = "task-leak"
@@ -44,7 +44,7 @@ def find(trace: Trace) -> Iterator[Finding]:
     told: set[tuple[int, int]] = set()
     for loop in trace.program.loops:
         if loop.closed_ns is not None:
-            for site, rows in _by_site(trace, _pending(trace, loop.id)):
+            for site, rows in _by_site(trace, _pending(trace, loop)):
                 told.add((loop.id, site))
                 yield _pending_at_close(trace, site, rows, loop.closed_ns)
     for loop in trace.program.loops:
@@ -54,9 +54,11 @@ def find(trace: Trace) -> Iterator[Finding]:
                 yield from _growing(trace, site, rows, loop.created_ns, end)
 
 
-def _pending(trace: Trace, loop: int) -> Int64:
+def _pending(trace: Trace, loop: Loop) -> Int64:
     tasks = trace.tasks.columns
-    return np.flatnonzero((tasks.loop == loop) & (tasks.outcome == _PENDING))
+    closed = trace.program.duration_ns if loop.closed_ns is None else loop.closed_ns
+    # what is thrown away with a closed loop may look like a new task in its last moment
+    return np.flatnonzero((tasks.loop == loop.id) & (tasks.outcome == _PENDING) & (tasks.created_ns < closed))
 
 
 def _by_site(trace: Trace, rows: Int64) -> list[tuple[int, Int64]]:

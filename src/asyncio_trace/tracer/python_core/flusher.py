@@ -93,6 +93,8 @@ class Flusher:
             self._thread_id = _thread.get_native_id()
             watch, period = self._watch, PERIOD if self._watch is None else self._watch.period
             until_flush = PERIOD
+            if watch is not None:
+                watch.look()  # it may have got the GIL only now, from a step that blocks
             while not wake.acquire(timeout=period):
                 if watch is not None:
                     watch.look()

@@ -1,0 +1,1 @@
+"""What the rules find, in programs with known faults and in healthy ones."""
