@@ -69,8 +69,10 @@ def last_ns(trace: Trace) -> int:
 
 def lay_out(trace: Trace, trace_id: int) -> Layout:
     """Find every task's place. `trace_id` is the trace of the root and of all that the program's own spans don't claim."""
-    clock = Clock(trace.program.started_unix_ns)
-    start, end = clock.at(trace.program.recorded_from_ns), clock.at(last_ns(trace))
+    # A damaged header may hold anything, but a span's times are unsigned 64-bit integers.
+    clock = Clock(min(max(trace.program.started_unix_ns, 0), 1 << 62))
+    start = max(0, clock.at(trace.program.recorded_from_ns))
+    end = max(start, clock.at(last_ns(trace)))
     places: dict[int, Place] = {}
     for task in _creators_first(list(trace.tasks)):
         places[task.id] = _place(task, places, clock, trace_id, start, end)

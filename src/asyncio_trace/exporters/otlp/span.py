@@ -1,4 +1,4 @@
-"""Plain descriptions of spans: what `sdk` turns into OpenTelemetry objects. Times are Unix nanoseconds, whole microseconds."""
+"""Plain descriptions of spans: what `encode` turns into OTLP's bytes. Times are Unix nanoseconds, whole microseconds."""
 
 from __future__ import annotations
 
