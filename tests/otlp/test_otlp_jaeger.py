@@ -13,7 +13,7 @@ from asyncio_trace.exporters.otlp.exporter import OtlpExporter
 from asyncio_trace.exporters.otlp.spans import build_spans
 from asyncio_trace.model import Trace
 from otlp.jaeger import Jaeger
-from otlp.traces import eventful_trace, gather_trace
+from otlp.traces import MS, eventful_trace, gather_trace, program, task
 
 pytestmark = [pytest.mark.jaeger, pytest.mark.network]
 
@@ -107,6 +107,22 @@ def test_many_traces_in_jaeger(jaeger: Jaeger, monkeypatch: pytest.MonkeyPatch) 
         (outside,) = [span for span in spans.values() if not set(parents(span)) & set(spans)]
         assert len(outside["warnings"]) == 1
         assert "parent span ID" in outside["warnings"][0]
+
+
+def test_two_hundred_thousand_spans_in_jaeger(jaeger: Jaeger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 200,000 spans in a hundred traces each arrives, and once."""
+    trace = Trace(program(10 * MS))
+    for group in range(100):
+        first = group * 2000 + 1
+        parent = task(first, None, 0, 10 * MS, coroutine="request")
+        parent.parent_span = (0xC0FFEE00 + group, 0xBEEF, 1)
+        trace.tasks += [parent, *(task(number, first, 10, 9 * MS) for number in range(first + 1, first + 2000))]
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "many")
+    OtlpExporter().export(trace, jaeger.grpc_url)
+    for group in range(100):
+        (found,) = jaeger.get(f"/api/traces/{0xC0FFEE00 + group:032x}")
+        assert len({span["spanID"] for span in found["spans"]}) == len(found["spans"]) == 2000
 
 
 @PROTOCOLS

@@ -89,16 +89,17 @@ def task_attributes(task: Task, loop_thread: tuple[int, str] | None) -> Attribut
 
 def waker_attributes(waker: Waker, tasks: dict[int, Task]) -> Attributes:
     """Who made the awaited thing resolve, and where in the code."""
-    woken_by = tasks.get(waker.task) if waker.task is not None else None
-    return _known(
-        {
-            "asyncio.wake.kind": waker.kind,
-            "asyncio.wake.task": waker.task,
-            "asyncio.wake.coroutine": woken_by.coroutine if woken_by else None,
-            "asyncio.wake.label": waker.label,
-            "asyncio.wake.at": place_text(waker.at) if waker.at else None,
-        }
-    )
+    out: Attributes = {"asyncio.wake.kind": waker.kind}
+    if waker.task is not None:
+        out["asyncio.wake.task"] = waker.task
+        woken_by = tasks.get(waker.task)
+        if woken_by is not None and woken_by.coroutine:
+            out["asyncio.wake.coroutine"] = woken_by.coroutine
+    if waker.label:
+        out["asyncio.wake.label"] = waker.label
+    if waker.at is not None:
+        out["asyncio.wake.at"] = place_text(waker.at)
+    return out
 
 
 def canceller_attributes(waker: Waker, tasks: dict[int, Task]) -> Attributes:
@@ -122,22 +123,26 @@ def wait_name(wait: Wait, tasks: dict[int, Task]) -> str:
 def wait_attributes(wait: Wait, end_ns: int) -> Attributes:
     """What a wait is on and how long; `end_ns` is its end, or the trace's if it has none."""
     ready_ns = end_ns if wait.ready_ns is None else wait.ready_ns
-    out = _known(
-        {
-            "asyncio.wait.kind": wait.kind,
-            "asyncio.wait.waiting_ns": ready_ns - wait.start_ns,
-            "asyncio.wait.ready_ns": end_ns - ready_ns,
-            "asyncio.awaited.type": wait.awaited.type,
-            "asyncio.awaited.id": wait.awaited.id,
-            "asyncio.awaited.label": wait.awaited.label,
-        }
-    )
+    awaited = wait.awaited
+    out: Attributes = {
+        "asyncio.wait.kind": wait.kind,
+        "asyncio.wait.waiting_ns": ready_ns - wait.start_ns,
+        "asyncio.wait.ready_ns": end_ns - ready_ns,
+    }
+    if awaited.type:
+        out["asyncio.awaited.type"] = awaited.type
+    if awaited.id is not None:
+        out["asyncio.awaited.id"] = awaited.id
+    if awaited.label:
+        out["asyncio.awaited.label"] = awaited.label
     if wait.end_ns is None:
         out["asyncio.wait.pending"] = True
-    if wait.stack:
-        out |= code(innermost(wait.stack))
-        out["code.stacktrace"] = stack_text(wait.stack)
     return out
+
+
+def stack_attributes(stack: tuple[Site, ...]) -> Attributes:
+    """Where a wait is: the program's own innermost line, and the whole await stack."""
+    return {**code(innermost(stack)), "code.stacktrace": stack_text(stack)} if stack else {}
 
 
 def job_attributes(job: Job) -> Attributes:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from asyncio_trace.exporters.otlp.span import Event, Link, Span
+from asyncio_trace.exporters.otlp.span import Link, Span
 from asyncio_trace.recording.varint import varint
 
 REQUEST_BYTES = 1 << 20
@@ -57,6 +57,7 @@ class Encoder:
     def __init__(self) -> None:
         self._pairs: dict[tuple[str, str], bytes] = {}
         self._heads: dict[str, list[bytes]] = {}
+        self._names: dict[str, bytes] = {}
 
     def span(self, span: Span) -> bytes:
         """A message `Span`."""
@@ -74,7 +75,7 @@ class Encoder:
         if span.attributes:
             out.append(self.attributes(b"\x4a", span.attributes))
         for event in span.events:
-            data = self._event(event)
+            data = _TIME(b"\x09", event.unix_ns) + self._name(event.name) + self.attributes(b"\x1a", event.attributes)
             out += (b"\x5a", _number(len(data)), data)
         for link in span.links:
             data = self._link(link)
@@ -109,17 +110,17 @@ class Encoder:
 
     def attributes(self, tag: bytes, attributes: Mapping[str, EncodedValue]) -> bytes:
         """Messages `KeyValue`, each behind the tag of the field that holds them."""
-        pairs = self._pairs
-        out: list[bytes] = []
+        pairs, heads = self._pairs, self._heads
+        out = [b""]
         for key, value in attributes.items():
             if type(value) is str:
-                pair = pairs.get((key, value)) or self._text_pair(key, value)
-            elif type(value) is int:
-                pair = self._int_pair(key, value)
+                out.append(pairs.get((key, value)) or self._text_pair(key, value))
+            elif type(value) is int and 0 <= value < 1 << 63:
+                number = _NUMBERS[value] if value < 1 << 14 else _large(value)
+                out.append((heads.get(key) or self._int_heads(key))[len(number)] + number)
             else:
-                pair = _pair(key, _any_value(value))
-            out += (tag, pair)
-        return b"".join(out)
+                out.append(_pair(key, _any_value(value)))
+        return tag.join(out)
 
     def _text_pair(self, key: str, value: str) -> bytes:
         if len(self._pairs) >= CACHED_TEXTS:
@@ -127,25 +128,15 @@ class Encoder:
         made = self._pairs[key, value] = _pair(key, _any_value(value))
         return made
 
-    def _int_pair(self, key: str, value: int) -> bytes:
-        if value < 0 or value >> 63:
-            return _pair(key, _any_value(value))
-        number = _number(value)
-        heads = self._heads.get(key)
-        if heads is None:
-            # For each length of the number: all that stands before it.
-            heads = self._heads[key] = [_pair(key, b"\x18" + bytes(length))[: -length or None] for length in range(11)]
-        return heads[len(number)] + number
+    def _int_heads(self, key: str) -> list[bytes]:
+        """What stands before an integer, for each length of its bytes."""
+        made = [_pair(key, b"\x18" + bytes(length))[: -length or None] for length in range(11)]
+        self._heads[key] = made
+        return made
 
-    def _event(self, event: Event) -> bytes:
-        name = _text(event.name)
-        return b"".join(
-            (
-                _TIME(b"\x09", event.unix_ns),
-                b"\x12" + _number(len(name)) + name if name else b"",
-                self.attributes(b"\x1a", event.attributes),
-            )
-        )
+    def _name(self, name: str) -> bytes:
+        """Field 2, text: the name of an event."""
+        return self._names.get(name) or self._names.setdefault(name, _field(b"\x12", _text(name)) if name else b"")
 
     def _link(self, link: Link) -> bytes:
         return b"".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from bisect import bisect_left
 
@@ -9,7 +10,7 @@ from asyncio_trace.exporters.otlp import describe
 from asyncio_trace.exporters.otlp.fold import Extra, ExtraKind, Folded, Selection, select
 from asyncio_trace.exporters.otlp.layout import Layout, Place, last_ns, lay_out
 from asyncio_trace.exporters.otlp.span import Attributes, Event, Link, Span
-from asyncio_trace.model import Job, Run, Task, Trace, Wait, Waker
+from asyncio_trace.model import Job, Run, Site, Task, Trace, Wait, Waker
 
 WAIT_THRESHOLD_NS = 1_000_000
 """Shorter waits get no span; the task's totals hold them."""
@@ -34,9 +35,10 @@ def build_spans(
         wait_threshold_ns: Waits of at least so many nanoseconds become spans.
         block_threshold_ns: Runs of more than so many nanoseconds become spans.
         max_spans: Spans in one trace at most; what is beyond is counted on the spans that stay.
-        rng: Where ids come from; the system's by default, so that ids never repeat.
+        rng: Where ids come from; by default one that the system's seeds, so that ids never repeat.
     """
-    return _Builder(trace, wait_threshold_ns, block_threshold_ns, max_spans, rng or random.SystemRandom()).build()
+    rng = rng or random.Random(os.urandom(32))
+    return _Builder(trace, wait_threshold_ns, block_threshold_ns, max_spans, rng).build()
 
 
 class _Builder:
@@ -60,6 +62,8 @@ class _Builder:
             describe.program_name(trace.program), self.layout.trace_id, None, self.layout.start, self.layout.end
         )
         self.of_task: dict[int, Span] = {}
+        self.stacks: dict[int, tuple[tuple[Site, ...], Attributes]] = {}
+        """Attributes of await stacks by the stack's identity: a trace has few, and each wait refers to one."""
 
     def build(self) -> list[Span]:
         self.root.name = f"asyncio: {self.root.name}"
@@ -176,6 +180,7 @@ class _Builder:
     def _fill_wait(self, span: Span, wait: Wait) -> None:
         span.name = describe.wait_name(wait, self.tasks)
         span.attributes = describe.wait_attributes(wait, self.end_ns if wait.end_ns is None else wait.end_ns)
+        span.attributes |= self._stack(wait.stack)
         if wait.waker is not None:
             woken = describe.waker_attributes(wait.waker, self.tasks)
             span.attributes |= woken
@@ -183,6 +188,12 @@ class _Builder:
             self._link(span, wait.waker.task, "woken by")
         if wait.ready_ns is not None:
             span.events.append(Event("ready", self._instant(span, wait.ready_ns)))
+
+    def _stack(self, stack: tuple[Site, ...]) -> Attributes:
+        known = self.stacks.get(id(stack))
+        if known is None or known[0] is not stack:
+            known = self.stacks[id(stack)] = (stack, describe.stack_attributes(stack))
+        return known[1]
 
     def _fill_step(self, span: Span, run: Run) -> None:
         span.name = "blocking step"
