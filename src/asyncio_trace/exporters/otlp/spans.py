@@ -51,7 +51,7 @@ class _Builder:
         self.tasks = {task.id: task for task in trace.tasks}
         self.threads = {loop.id: (loop.thread, loop.thread_name) for loop in trace.program.loops}
         self.end_ns = last_ns(trace)
-        self.layout: Layout = lay_out(trace, rng.getrandbits(128) or 1)
+        self.layout: Layout = self._lay_out(wait_ns, max_spans)
         self.waits: dict[int, list[Wait]] = {}
         for wait in trace.waits:
             self.waits.setdefault(wait.task, []).append(wait)
@@ -68,6 +68,9 @@ class _Builder:
     def build(self) -> list[Span]:
         self.root.name = f"asyncio: {self.root.name}"
         self.root.attributes = describe.root_attributes(self.trace)
+        traces = sum(place.top for place in self.layout.places.values())
+        if traces:
+            self.root.attributes["asyncio.program.traces"] = traces
         spans = [self.root]
         for place in self.layout.places.values():
             if place.task.id in self.selection.tasks:
@@ -78,6 +81,19 @@ class _Builder:
         for span in spans:
             span.limit()
         return spans
+
+    def _lay_out(self, wait_ns: int, max_spans: int) -> Layout:
+        """One trace if all fits into it, or if it would be one anyway; else one for each top-level task."""
+        trace_id = self._trace_id()
+        spans = len(self.tasks) + sum((wait.end_ns or self.end_ns) - wait.start_ns >= wait_ns for wait in self.trace.waits)
+        if spans > max_spans:
+            layout = lay_out(self.trace, trace_id, self._trace_id)
+            if sum(place.top for place in layout.places.values()) > 1:
+                return layout
+        return lay_out(self.trace, trace_id)
+
+    def _trace_id(self) -> int:
+        return self.rng.getrandbits(128) or 1
 
     def _span(self, name: str, trace_id: int, parent_id: int | None, start: int, end: int) -> Span:
         span_id = 0
@@ -134,9 +150,9 @@ class _Builder:
 
     def _task(self, place: Place) -> list[Span]:
         task = place.task
-        parent = self.root if place.parent is None else self.of_task[place.parent]
+        parent = None if place.top else self.root if place.parent is None else self.of_task[place.parent]
         out: list[Span] = []
-        if place.detached:
+        if place.detached and parent is not None:
             start = min(place.start, parent.end_unix_ns)
             producer = self._span(
                 f"create_task {task.coroutine}", place.trace_id, parent.span_id, start, min(start + 1000, parent.end_unix_ns)
@@ -145,11 +161,13 @@ class _Builder:
             producer.attributes = {"asyncio.task.id": task.id, **describe.code(task.created_at)}
             out.append(producer)
             parent = producer
-        parent_id = place.remote[1] if place.remote else parent.span_id
+        parent_id = place.remote[1] if place.remote else parent.span_id if parent is not None else None
         span = self._span(task.coroutine or task.name, place.trace_id, parent_id, place.start, place.end)
         span.kind = "consumer" if place.detached else "internal"
         span.parent_is_remote = place.remote is not None
         span.attributes = describe.task_attributes(task, self.threads.get(task.loop))
+        if place.top:
+            span.attributes["asyncio.program.trace_id"] = f"{self.layout.trace_id:032x}"
         if task.id in self.short:
             span.attributes["asyncio.waits.short"], span.attributes["asyncio.waits.short_ns"] = self.short[task.id]
         self._outcome(span, task)
