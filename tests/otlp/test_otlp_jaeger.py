@@ -114,7 +114,8 @@ def test_two_hundred_thousand_spans_in_jaeger(jaeger: Jaeger, monkeypatch: pytes
     trace = Trace(program(10 * MS))
     for first in range(1, 200_001, 2000):
         trace.tasks.append(task(first, None, 0, 10 * MS, coroutine="request"))
-        trace.tasks += [task(number, first, 10, 9 * MS) for number in range(first + 1, first + 2000)]
+        for number in range(first + 1, first + 2000):
+            trace.tasks.append(task(number, first, 10, 9 * MS))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
     monkeypatch.setenv("OTEL_SERVICE_NAME", "many")
     spans = build_spans(trace)

@@ -219,7 +219,7 @@ def test_what_a_long_lived_task_creates_is_a_trace() -> None:
 def test_waits_in_one_trace_link_to_their_waker_in_another() -> None:
     """Where a task of one request ends a wait of another's, the link leads into the other trace."""
     trace = requests_trace(100, 15)
-    trace.waits[0] = replace(trace.waits[0], waker=Waker("task", 18, 3 * MS, WORK))
+    trace.waits = [replace(trace.waits[0], waker=Waker("task", 18, 3 * MS, WORK)), *trace.waits[1:]]
     spans = build_spans(trace)
     wait = next(span for span in spans if span.attributes.get("asyncio.wake.task") == 18)
     waker = next(span for span in spans if span.attributes.get("asyncio.task.id") == 18)

@@ -6,10 +6,11 @@ import random
 
 import pytest
 
-from asyncio_trace.exporters.otlp.describe import STACK_FRAMES, innermost, is_asyncio, program_name, stack_text
+from asyncio_trace.exporters.otlp.describe import STACK_FRAMES, program_name, stack_text
 from asyncio_trace.exporters.otlp.span import MAX_EVENTS, MAX_LINKS, Event, Link, Span
 from asyncio_trace.exporters.otlp.spans import build_spans
 from asyncio_trace.model import Awaited, Future, Program, Site, Trace, Wait, Waker
+from asyncio_trace.model.kinds import is_asyncio, own_place
 from otlp.traces import MAIN, MS, SLEEP, STARTED, WORK, eventful_trace, gather_trace, program, sleep, task
 
 
@@ -269,8 +270,8 @@ def test_packages_that_only_sound_like_asyncio_are_the_programs() -> None:
     """`asyncio_mqtt` is no part of asyncio, `asyncio.tasks` is."""
     assert not is_asyncio(Site("f", "f.py", 1, "asyncio_mqtt"))
     assert is_asyncio(Site("f", "f.py", 1, "asyncio.tasks"))
-    assert innermost((SLEEP,)) == SLEEP
-    assert innermost(()) is None
+    assert own_place((SLEEP,)) == SLEEP
+    assert own_place(()) is None
 
 
 def test_deep_stacks_are_cut_in_the_middle() -> None:

@@ -7,11 +7,13 @@ docs/reference/otlp-attributes.md lists them all.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from asyncio_trace.exporters.otlp.span import Attributes
-from asyncio_trace.model import Job, Program, Site, Task, Trace, Wait, Waker
+from asyncio_trace.model import Job, Program, Site, Task, Wait, Waker
+from asyncio_trace.model.kinds import own_place
 
 STACK_FRAMES = 64
 """Frames written into one `code.stacktrace`; of a deeper stack the outermost and innermost halves are kept."""
@@ -28,16 +30,6 @@ def program_name(program: Program) -> str:
             path = PurePath(script)
             return (path.parent.name if path.name == "__main__.py" else path.name) or "python"
     return "python"
-
-
-def is_asyncio(site: Site) -> bool:
-    """True for asyncio's own code, false for the program's (and for packages that only begin with the same letters)."""
-    return site.module.partition(".")[0] == "asyncio"
-
-
-def innermost(stack: tuple[Site, ...]) -> Site | None:
-    """The program's own innermost frame of an await stack, or the innermost of all if asyncio's are the only ones."""
-    return next((site for site in reversed(stack) if not is_asyncio(site)), stack[-1] if stack else None)
 
 
 def place_text(site: Site) -> str:
@@ -142,7 +134,7 @@ def wait_attributes(wait: Wait, end_ns: int) -> Attributes:
 
 def stack_attributes(stack: tuple[Site, ...]) -> Attributes:
     """Where a wait is: the program's own innermost line, and the whole await stack."""
-    return {**code(innermost(stack)), "code.stacktrace": stack_text(stack)} if stack else {}
+    return {**code(own_place(stack)), "code.stacktrace": stack_text(stack)} if stack else {}
 
 
 def job_attributes(job: Job) -> Attributes:
@@ -162,26 +154,40 @@ def job_attributes(job: Job) -> Attributes:
     return {**out, **code(job.at)}
 
 
-def root_attributes(trace: Trace) -> Attributes:
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the program's span says in numbers. Times in nanoseconds, summed over loops."""
+
+    outcomes: Mapping[str, int]
+    """Tasks by outcome."""
+    waits: int
+    runs: int
+    futures: int
+    jobs: int
+    running_ns: int
+    idle_ns: int
+    dropped_events: int
+    complete: bool
+
+
+def root_attributes(program: Program, totals: Totals) -> Attributes:
     """The program as a whole: its totals, and how far the recording can be trusted."""
-    program = trace.program
-    outcomes = Counter(task.outcome for task in trace.tasks)
     out: Attributes = {
         "asyncio.program.name": program_name(program),
         "asyncio.python": program.python,
         "asyncio.core": program.core,
         "asyncio.loops.types": sorted({loop.type for loop in program.loops}),
         "asyncio.loops.total": len(program.loops),
-        "asyncio.tasks.total": len(trace.tasks),
-        **{f"asyncio.tasks.{outcome}": count for outcome, count in sorted(outcomes.items())},
-        "asyncio.waits.total": len(trace.waits),
-        "asyncio.runs.total": len(trace.runs),
-        "asyncio.futures.total": len(trace.futures),
-        "asyncio.jobs.total": len(trace.jobs),
-        "asyncio.running_ns": sum(run.end_ns - run.start_ns for run in trace.runs),
-        "asyncio.idle_ns": sum(idle.end_ns - idle.start_ns for idle in trace.idle),
-        "asyncio.dropped_events": trace.dropped_events,
-        "asyncio.complete": trace.complete,
+        "asyncio.tasks.total": sum(totals.outcomes.values()),
+        **{f"asyncio.tasks.{outcome}": count for outcome, count in sorted(totals.outcomes.items())},
+        "asyncio.waits.total": totals.waits,
+        "asyncio.runs.total": totals.runs,
+        "asyncio.futures.total": totals.futures,
+        "asyncio.jobs.total": totals.jobs,
+        "asyncio.running_ns": totals.running_ns,
+        "asyncio.idle_ns": totals.idle_ns,
+        "asyncio.dropped_events": totals.dropped_events,
+        "asyncio.complete": totals.complete,
     }
     # The program's arguments stay here: they may hold secrets, and a span travels to places that a recording does not.
     return {key: value for key, value in out.items() if value not in ("", [])}

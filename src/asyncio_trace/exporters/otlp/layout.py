@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from asyncio_trace.model import Task, Trace
+from asyncio_trace.exporters.otlp.rows import Rows
+from asyncio_trace.model import Task
 
 SAMPLED = 1
 """The bit of OpenTelemetry's trace flags that says that a span is recorded and will reach a collector."""
@@ -66,33 +67,20 @@ class Layout:
     places: dict[int, Place]
 
 
-def last_ns(trace: Trace) -> int:
-    """The last instant that the trace knows, in nanoseconds since it began; a cut recording's duration may fall short of it."""
-    ends = [trace.program.duration_ns]
-    for task in trace.tasks:
-        ends += (task.created_ns, task.ended_ns or 0)
-    ends += (run.end_ns for run in trace.runs)
-    for wait in trace.waits:
-        ends += (wait.start_ns, wait.end_ns or 0)
-    for job in trace.jobs:
-        ends += (job.submitted_ns, job.ended_ns or 0)
-    return max(ends)
-
-
-def lay_out(trace: Trace, trace_id: int, new_trace_id: Callable[[], int] | None = None) -> Layout:
+def lay_out(rows: Rows, trace_id: int, new_trace_id: Callable[[], int] | None = None) -> Layout:
     """Find every task's place.
 
     Args:
-        trace: Where the tasks are from.
+        rows: Where the tasks are from.
         trace_id: The trace of the root and of all that the program's own spans don't claim.
         new_trace_id: Makes the id of a top-level task's trace; without it there are none.
     """
     # A damaged header may hold anything, but a span's times are unsigned 64-bit integers.
-    clock = Clock(min(max(trace.program.started_unix_ns, 0), 1 << 62))
-    start = max(0, clock.at(trace.program.recorded_from_ns))
-    end = max(start, clock.at(last_ns(trace)))
+    clock = Clock(min(max(rows.program.started_unix_ns, 0), 1 << 62))
+    start = max(0, clock.at(rows.program.recorded_from_ns))
+    end = max(start, clock.at(rows.end_ns))
     places: dict[int, Place] = {}
-    for task in _creators_first(list(trace.tasks)):
+    for task in _creators_first(rows.tasks):
         place = _place(task, places, clock, trace_id, start, end)
         if new_trace_id is not None and _is_top(place, places):
             place = Place(task, new_trace_id(), None, None, None, place.start, place.end, detached=False, top=True)

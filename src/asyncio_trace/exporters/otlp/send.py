@@ -36,6 +36,14 @@ keeps the HTTP client busy for ever, for its timeout starts anew with each."""
 GZIP_LEVEL = 1
 """Spans are much alike: the highest level makes them a tenth smaller and takes five times as long."""
 
+AGAIN_HTTP = (429, 502, 503, 504)
+"""HTTP statuses after which a request is sent again, by the OTLP specification."""
+AGAIN_GRPC = (
+    grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED, grpc.StatusCode.OUT_OF_RANGE,
+    grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS, grpc.StatusCode.RESOURCE_EXHAUSTED,
+)  # fmt: skip
+"""gRPC statuses likewise."""
+
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _LOGGERS = ("opentelemetry", "grpc", "requests", "urllib3")
 _GRPC_COMPRESSION = {
@@ -47,6 +55,13 @@ _GRPC_COMPRESSION = {
 
 class SendError(Exception):
     """A request was not accepted; the message is the reason, in a few words."""
+
+    def __init__(self, reason: str, *, again: bool = True, refused: int | None = None) -> None:
+        super().__init__(reason)
+        self.again = again
+        """False if the collector has said that it would not take this request later either."""
+        self.refused = refused
+        """Number of spans that it did not take of a request that it took; None if it took nothing."""
 
 
 class _SpanExporter(Protocol):
@@ -65,6 +80,9 @@ class _Exchange:
         """The same, compressed, by the name of the compression, once asked for: a retry sends it again."""
         self.reason: str | None = None
         """Why the request was not accepted; None if it was, as far as the transport knows."""
+        self.again = True
+        self.refused: int | None = None
+        """See `SendError`."""
         self.begin(b"")
 
     def begin(self, body: bytes) -> None:
@@ -72,6 +90,7 @@ class _Exchange:
         self.body = body
         self.encodings = {}
         self.reason = "no answer"
+        self.again, self.refused = True, None
 
     def encoded(self, encoding: str) -> bytes:
         """The request as a `Content-Encoding` wants it."""
@@ -96,6 +115,7 @@ class _Exchange:
         self.reason = None
         if refused:
             why = _one_line(response.partial_success.error_message)
+            self.again, self.refused = False, refused
             self.reason = f"the collector refused {refused} spans" + (f" ({why})" if why else "")
 
 
@@ -115,8 +135,10 @@ class _Session(requests.Session):
             response = super().request(*args, **kwargs)
         except Exception as error:
             self.notes.reason = _reason(str(error), isinstance(error, requests.Timeout))
+            self.notes.again = True
             raise
         # The exporter takes a redirect, or what lies behind it, for success: a login page would swallow the spans.
+        self.notes.again = response.status_code in AGAIN_HTTP
         if response.history:
             self.notes.reason = f"HTTP status {response.history[0].status_code}, a redirect to {_one_line(response.url)}"
         elif 200 <= response.status_code < 300:
@@ -142,6 +164,7 @@ class _Client:
             response = self.call(self.notes.body, **kwargs)
         except grpc.RpcError as error:
             code, details = error.code(), _one_line(error.details() or "")
+            self.notes.again = code in AGAIN_GRPC
             self.notes.reason = _reason(details, code is grpc.StatusCode.DEADLINE_EXCEEDED)
             if self.notes.reason == details:
                 self.notes.reason = f"gRPC status {code.name}" + (f" ({details})" if details else "")
@@ -189,9 +212,9 @@ class Sender:
             # Older exporters retry beyond their timeout, and raise: then what the collector did last is the reason.
             reason = self.notes.reason if self.notes.answered else None
             other = f"timeout after {limit:g} s" if result is None else _one_line(f"{type(result).__name__}: {result}")
-            raise SendError(reason or other) from result
+            raise SendError(reason or other, again=self.notes.again) from result
         if self.notes.reason is not None:
-            raise SendError(self.notes.reason)
+            raise SendError(self.notes.reason, again=self.notes.again, refused=self.notes.refused)
         if result is not SpanExportResult.SUCCESS:
             raise SendError("the exporter gave up")
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import random
-from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
 
 from asyncio_trace.exporters.otlp import describe
+from asyncio_trace.exporters.otlp.describe import Totals
 from asyncio_trace.exporters.otlp.fold import Extra, ExtraKind, Folded, Selection, select
-from asyncio_trace.exporters.otlp.layout import Layout, Place, last_ns, lay_out
+from asyncio_trace.exporters.otlp.layout import Layout, Place, lay_out
+from asyncio_trace.exporters.otlp.rows import Rows, rows_of, totals_of
 from asyncio_trace.exporters.otlp.span import Attributes, Event, Link, Span
 from asyncio_trace.model import Job, Run, Site, Task, Trace, Wait, Waker
 
@@ -37,41 +40,65 @@ def build_spans(
         max_spans: Spans in one trace at most; what is beyond is counted on the spans that stay.
         rng: Where ids come from; by default one that the system's seeds, so that ids never repeat.
     """
-    rng = rng or random.Random(os.urandom(32))
-    return _Builder(trace, wait_threshold_ns, block_threshold_ns, max_spans, rng).build()
+    rows = rows_of(trace, wait_threshold_ns, block_threshold_ns)
+    builder = _Builder(rows, max_spans, rng or new_rng(), None)
+    return builder.build(totals_of(trace, rows.tasks))
+
+
+def new_rng() -> random.Random:
+    """A source of ids that never repeats another's."""
+    return random.Random(os.urandom(32))
+
+
+@dataclass(slots=True)
+class Whole:
+    """What is known of a program that is told part by part, with what one task set off never in two parts."""
+
+    trace_id: int
+    """The program's trace. Each top-level task is a trace of its own."""
+    folded: Folded = field(default_factory=Folded)
+    """All that has been left out so far."""
+    traces: int = 0
+    """Top-level tasks so far."""
+
+
+def build_part(
+    rows: Rows, whole: Whole, rng: random.Random, max_spans: int = MAX_SPANS, totals: Totals | None = None
+) -> list[Span]:
+    """Map a part of a program to spans; the last, which comes with totals, has the program's own span, first."""
+    return _Builder(rows, max_spans, rng, whole).build(totals)
 
 
 class _Builder:
-    """One conversion: the trace, the layout, and what has been built so far."""
+    """One conversion: the rows, the layout, and what has been built so far."""
 
-    def __init__(self, trace: Trace, wait_ns: int, block_ns: int, max_spans: int, rng: random.Random) -> None:
-        self.trace = trace
+    def __init__(self, rows: Rows, max_spans: int, rng: random.Random, whole: Whole | None) -> None:
+        self.rows = rows
         self.rng = rng
+        self.whole = whole
         self.used_ids: set[int] = set()
-        self.tasks = {task.id: task for task in trace.tasks}
-        self.threads = {loop.id: (loop.thread, loop.thread_name) for loop in trace.program.loops}
-        self.end_ns = last_ns(trace)
-        self.layout: Layout = self._lay_out(wait_ns, max_spans)
-        self.waits: dict[int, list[Wait]] = {}
-        for wait in trace.waits:
-            self.waits.setdefault(wait.task, []).append(wait)
-        self.short: dict[int, tuple[int, int]] = {}
-        extras = [*self._waits(wait_ns), *self._steps(block_ns), *self._jobs()]
+        self.tasks = {**rows.others, **{task.id: task for task in rows.tasks}}
+        self.threads = {loop.id: (loop.thread, loop.thread_name) for loop in rows.program.loops}
+        self.end_ns = rows.end_ns
+        self.layout: Layout = self._lay_out(max_spans)
+        extras = [*self._waits(), *self._steps(), *self._jobs()]
         self.selection: Selection = select(self.layout, extras, max_spans)
-        self.root = self._span(
-            describe.program_name(trace.program), self.layout.trace_id, None, self.layout.start, self.layout.end
-        )
+        name = f"asyncio: {describe.program_name(rows.program)}"
+        self.root = self._span(name, self.layout.trace_id, None, self.layout.start, self.layout.end)
         self.of_task: dict[int, Span] = {}
         self.stacks: dict[int, tuple[tuple[Site, ...], Attributes]] = {}
         """Attributes of await stacks by the stack's identity: a trace has few, and each wait refers to one."""
 
-    def build(self) -> list[Span]:
-        self.root.name = f"asyncio: {self.root.name}"
-        self.root.attributes = describe.root_attributes(self.trace)
+    def build(self, totals: Totals | None) -> list[Span]:
+        spans = []
         traces = sum(place.top for place in self.layout.places.values())
-        if traces:
-            self.root.attributes["asyncio.program.traces"] = traces
-        spans = [self.root]
+        if self.whole is not None:
+            traces = self.whole.traces = self.whole.traces + traces
+        if totals is not None:
+            spans = [self.root]
+            self.root.attributes = describe.root_attributes(self.rows.program, totals)
+            if traces:
+                self.root.attributes["asyncio.program.traces"] = traces
         for place in self.layout.places.values():
             if place.task.id in self.selection.tasks:
                 spans += self._task(place)
@@ -82,15 +109,16 @@ class _Builder:
             span.limit()
         return spans
 
-    def _lay_out(self, wait_ns: int, max_spans: int) -> Layout:
+    def _lay_out(self, max_spans: int) -> Layout:
         """One trace if all fits into it, or if it would be one anyway; else one for each top-level task."""
+        if self.whole is not None:
+            return lay_out(self.rows, self.whole.trace_id, self._trace_id)
         trace_id = self._trace_id()
-        spans = len(self.tasks) + sum((wait.end_ns or self.end_ns) - wait.start_ns >= wait_ns for wait in self.trace.waits)
-        if spans > max_spans:
-            layout = lay_out(self.trace, trace_id, self._trace_id)
+        if len(self.rows.tasks) + len(self.rows.waits) > max_spans:
+            layout = lay_out(self.rows, trace_id, self._trace_id)
             if sum(place.top for place in layout.places.values()) > 1:
                 return layout
-        return lay_out(self.trace, trace_id)
+        return lay_out(self.rows, trace_id)
 
     def _trace_id(self) -> int:
         return self.rng.getrandbits(128) or 1
@@ -104,28 +132,22 @@ class _Builder:
 
     # Candidates
 
-    def _waits(self, threshold_ns: int) -> list[Extra]:
+    def _waits(self) -> list[Extra]:
         out = []
-        for wait in self.trace.waits:
+        for wait in self.rows.waits:
             place = self.layout.places.get(wait.task)
-            if place is None:
-                continue
-            end_ns = self.end_ns if wait.end_ns is None else wait.end_ns
-            duration = end_ns - wait.start_ns
-            if duration >= threshold_ns:
-                out.append(self._within(place, "wait", wait, wait.start_ns, end_ns))
-            else:
-                count, total = self.short.get(wait.task, (0, 0))
-                self.short[wait.task] = count + 1, total + duration
+            if place is not None:
+                out.append(
+                    self._within(place, "wait", wait, wait.start_ns, self.end_ns if wait.end_ns is None else wait.end_ns)
+                )
         return out
 
-    def _steps(self, threshold_ns: int) -> list[Extra]:
-        long = (run for run in self.trace.runs if run.end_ns - run.start_ns > threshold_ns)
-        return [self._within(self._place_of(run.task), "step", run, run.start_ns, run.end_ns) for run in long]
+    def _steps(self) -> list[Extra]:
+        return [self._within(self._place_of(run.task), "step", run, run.start_ns, run.end_ns) for run in self.rows.runs]
 
     def _jobs(self) -> list[Extra]:
         out = []
-        for job in self.trace.jobs:
+        for job in self.rows.jobs:
             start_ns = job.submitted_ns if job.started_ns is None else job.started_ns
             end_ns = self.end_ns if job.ended_ns is None else job.ended_ns
             place = self._place_of(job.task)
@@ -168,8 +190,12 @@ class _Builder:
         span.attributes = describe.task_attributes(task, self.threads.get(task.loop))
         if place.top:
             span.attributes["asyncio.program.trace_id"] = f"{self.layout.trace_id:032x}"
-        if task.id in self.short:
-            span.attributes["asyncio.waits.short"], span.attributes["asyncio.waits.short_ns"] = self.short[task.id]
+        left = self.rows.left_out.get(task.id)
+        if left is not None and left.short_waits:
+            span.attributes["asyncio.waits.short"], span.attributes["asyncio.waits.short_ns"] = (
+                left.short_waits,
+                left.short_waits_ns,
+            )
         self._outcome(span, task)
         self.of_task[task.id] = span
         return [*out, span]
@@ -219,10 +245,7 @@ class _Builder:
         if run.callback:
             span.attributes["asyncio.callback"] = run.callback
         # What blocked lies between the await that the task came back from and the one that it went into next.
-        waits = self.waits.get(run.task, []) if run.task is not None else []
-        index = bisect_left(waits, run.start_ns, key=lambda wait: wait.start_ns)
-        before = describe.innermost(waits[index - 1].stack) if index > 0 else None
-        after = describe.innermost(waits[index].stack) if index < len(waits) else None
+        before, after = self.rows.around.get((run.task or 0, run.start_ns), (None, None))
         if before:
             span.attributes["asyncio.step.after"] = describe.place_text(before)
         if after:
@@ -249,11 +272,7 @@ class _Builder:
     # Events and accounts on spans that exist
 
     def _futures(self) -> None:
-        # Those inside a `sleep` or a `gather` are asyncio's own, though the site may be the program's line that called it.
-        inner = {wait.awaited.id for wait in self.trace.waits if wait.kind not in ("future", "other")}
-        for future in self.trace.futures:
-            if future.created_at is None or describe.is_asyncio(future.created_at) or future.id in inner:
-                continue
+        for future in self.rows.futures:
             facts: Attributes = {"asyncio.future.id": future.id, "asyncio.future.type": future.type}
             self._event("future created", future.created_by, future.created_ns, {**facts, **describe.code(future.created_at)})
             if future.resolved_ns is not None:
@@ -274,7 +293,11 @@ class _Builder:
         return self.root if task is None else self.of_task[task]
 
     def _account(self) -> None:
-        total = Folded()
+        total = self.whole.folded if self.whole is not None else Folded()
+        for task, left in self.rows.left_out.items():
+            if left.counts or left.tasks:
+                account = Folded(Counter(left.tasks), left.tasks_ns, Counter(left.counts), Counter(left.ns))
+                self.selection.folded.setdefault(self.selection.home.get(task, task), Folded()).add(account)
         for owner, folded in self.selection.folded.items():
             self._span_of(owner).attributes |= folded.attributes()
             total.add(folded)
