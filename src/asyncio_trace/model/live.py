@@ -119,8 +119,8 @@ class LiveTasks:
                 self._tables = tables()
                 self._places = Places(self._tables)
                 self._kinds = {}
-            else:
-                takers[type(record)](record)
+            elif (taker := takers.get(type(record))) is not None:
+                taker(record)
         self.trees.advance(self.now)
 
     def close(self) -> None:
