@@ -17,6 +17,7 @@ from asyncio_trace.model.live import REMEMBERED, LiveTasks
 from asyncio_trace.model.tables import Job
 from asyncio_trace.model.trees import MOST_ROWS, TREE_ROWS, Node
 from asyncio_trace.recording.follow import Follower
+from asyncio_trace.recording.format import Segment
 from asyncio_trace.recording.tables import Tables
 from tracer.generated import Program, World, programs
 from tracer.tracing import CORES, LOOPS, LoopKind, traced
@@ -105,10 +106,10 @@ class Story:
         self.tables = Tables()
         self.tables.strings[1] = "work"
         self.live = LiveTasks(0, HOUR, long_lived_ns)
+        self.live.add_all([Segment(0, 0, 0)], lambda: self.tables)
 
     def tell(self, *records: r.Record) -> list[set[int]]:
         """Tell records; the ids of the tasks in each tree that is over."""
-        self.live._tables = self.tables
         self.live.add_all(records, lambda: self.tables)
         return [{node.task.id for node in tree} for tree in self.live.trees.take()]
 
@@ -229,3 +230,33 @@ def test_lag_is_measured() -> None:
     assert [number for number in meter.lags if number] == [1, 1]
     assert (meter.runs, meter.lag_ns, meter.least_lag_ns, meter.most_lag_ns) == (2, 10 + 1_200_000, 10, 1_200_000)
     assert (meter.running_ns, meter.idle_ns) == (1_000_000 - 20 + 100_000 + 5, 100_000)
+
+
+def test_a_blocking_step_says_where_it_stood() -> None:
+    """The stack that was taken first while a run blocked belongs to that run, of a task or a callback, and no other."""
+    story = Story()
+    story.live.meters.block_threshold_ns = 100
+    story.tables.sites[1] = ("crunch", "crunch.py", 7, "crunch")
+    story.tables.stacks[1] = (1,)
+
+    def step(start: int, end: int) -> r.Record:
+        return r.Step(1, 1, start, end, r.StepEnd.WAITING, 0, 0, start, r.WakerKind.TIMER, 0, 0, 0, 0)
+
+    story.tell(
+        created(1, 0),
+        r.Blocked(1, 150, 1, 10, 1, 0),
+        r.Blocked(1, 250, 1, 10, 0, 0),
+        step(10, 300),
+        step(400, 600),
+        r.Blocked(1, 850, 0, 790, 1, 5),
+        r.CallbackRun(1, 1, 700, 900, 0, 0, 0),
+    )
+    story.live.close()
+    ((node,),) = story.live.trees.take()
+    first, second = (node.around[1, start].sample for start in (10, 400))
+    assert first is not None
+    assert (first.ns, [site.function for site in first.stack]) == (150, ["crunch"])
+    assert second is None
+    called = story.live.around[1, 700].sample
+    assert called is not None
+    assert (called.ns, called.late_ns) == (850, 5)

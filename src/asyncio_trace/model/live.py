@@ -15,7 +15,8 @@ from asyncio_trace.model.build import HOUSEKEEPING
 from asyncio_trace.model.meters import Meters
 from asyncio_trace.model.places import Places
 from asyncio_trace.model.tables import Awaited, Job, Loop, Run, Site, Task, Wait, Waker
-from asyncio_trace.model.trees import MOST_ROWS, LeftOut, Node, Trees
+from asyncio_trace.model.trees import MOST_ROWS, LeftOut, Node, StepPlaces, Trees
+from asyncio_trace.model.witnesses import Sample
 from asyncio_trace.recording.format import Segment
 from asyncio_trace.recording.tables import Tables
 
@@ -60,6 +61,8 @@ class LiveTasks:
         self.loops: dict[int, Loop] = {}
         self.callbacks: list[Run] = []
         """Callbacks that blocked a loop, the first of them."""
+        self.around: dict[tuple[int, int], StepPlaces] = {}
+        """Where those were, by loop and start."""
         self.jobs: list[Job] = []
         """Jobs that no task handed over, the first of them."""
         self.left_out = LeftOut()
@@ -85,6 +88,8 @@ class LiveTasks:
         self._jobs: dict[int, Job] = {}
         self._job_futures: dict[int, Job] = {}
         self._early: dict[int, r.JobRan] = {}
+        self._samples: dict[int, Sample] = {}
+        """Where a loop's present run was first seen to block."""
         self._takers: dict[type, Any] = {
             r.LoopStarted: self._loop_started,
             r.LoopAlive: self._loop_alive,
@@ -107,6 +112,7 @@ class LiveTasks:
             r.ThreadSeen: self._thread_seen,
             r.ResourceSeen: self._resource_seen,
             r.ParentSpan: self._parent_span,
+            r.Blocked: self._blocked,
             r.Dropped: self._dropped,
             r.Ended: self._ended,
         }
@@ -172,6 +178,7 @@ class LiveTasks:
         if self._ran(loop, record.ready_ns, start, end):
             if len(self.callbacks) < MOST_ROWS:
                 self.callbacks.append(Run(None, self._tables.string(record.name), loop, start, end))
+                self.around[loop, start] = StepPlaces(None, None, self._seen(loop, None, start))
             else:
                 self.left_out.add("step", end - start)
 
@@ -192,6 +199,20 @@ class LiveTasks:
         if end > self.now:
             self.now = end
         return self.meters.ran(loop, ready, start, end, own)
+
+    def _blocked(self, record: r.Blocked) -> None:
+        stack = self._places.stack(record.stack)
+        since = min(record.since_ns, record.ns)
+        sample = Sample(record.loop, record.task or None, record.ns, since, stack, record.late_ns)
+        known = self._samples.get(record.loop)
+        if known is None or (known.task, known.since_ns) != (sample.task, sample.since_ns):
+            _remember(self._samples, record.loop, sample)
+        self.now = max(self.now, record.ns)
+
+    def _seen(self, loop: int, task: int | None, start: int) -> Sample | None:
+        """Where a run that has just ended was seen first while it lasted."""
+        sample = self._samples.pop(loop, None)
+        return sample if sample is not None and sample.task == task and sample.ns >= start else None
 
     def _dropped(self, record: r.Dropped) -> None:
         self.meters.dropped_events += record.events
@@ -290,8 +311,9 @@ class LiveTasks:
         elif record.end == r.StepEnd.WAITING:
             after = self._open[task.id] = self._suspended(record)
         if blocked:
-            around = [kinds.own_place(wait.stack) if wait is not None else None for wait in (opened, after)]
-            node.add_run(Run(task.id, None, record.loop, start, end), *around)
+            before, then = (kinds.own_place(wait.stack) if wait is not None else None for wait in (opened, after))
+            places = StepPlaces(before, then, self._seen(record.loop, task.id, start))
+            node.add_run(Run(task.id, None, record.loop, start, end), places)
 
     def _yielded_step(self, record: r.YieldedStep) -> None:
         task, loop, start, end, stack = record

@@ -46,7 +46,7 @@ class Meters:
         """Tasks by outcome; those that live are in `LoopMeter.tasks`."""
         self.waits = self.runs = self.futures = self.jobs = 0
         self.dropped_events = 0
-        self._block_ns = block_threshold_ns
+        self.block_threshold_ns = block_threshold_ns
 
     def loop(self, number: int) -> LoopMeter:
         """The meter of a loop."""
@@ -71,6 +71,6 @@ class Meters:
             if lag < meter.least_lag_ns or not meter.lag_ns:
                 meter.least_lag_ns = lag
             meter.lag_ns += lag
-        blocked = end_ns - start_ns > self._block_ns
+        blocked = end_ns - start_ns > self.block_threshold_ns
         meter.blocking += blocked
         return blocked

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from asyncio_trace.model.tables import Job, Run, Site, Task, Wait
+from asyncio_trace.model.witnesses import Sample
 
 MOST_ROWS = 500
 """Waits of one task that are held, the longest; and blocking steps and jobs, the first."""
@@ -42,6 +43,18 @@ class LeftOut:
         self.ns[kind] += ns
 
 
+@dataclass(frozen=True, slots=True)
+class StepPlaces:
+    """Where a blocking step was."""
+
+    before: Site | None
+    """The program's own line that awaited what the task came back from; None at its beginning, and for a callback."""
+    after: Site | None
+    """The one that awaited next."""
+    sample: Sample | None
+    """Where it stood while it blocked, if that was seen."""
+
+
 class Node:
     """A task with what belongs to it."""
 
@@ -57,8 +70,8 @@ class Node:
         self._seq = count()
         self.runs: list[Run] = []
         """Blocking steps."""
-        self.around: dict[tuple[int, int], tuple[Site | None, Site | None]] = {}
-        """By its id and the start of a blocking step: where it came from and went to (`kinds.own_place`)."""
+        self.around: dict[tuple[int, int], StepPlaces] = {}
+        """Where the blocking steps were, by loop and start."""
         self.jobs: list[Job] = []
         self.others: dict[int, Task] = {}
         """Tasks of any tree that are named in its waits."""
@@ -77,11 +90,11 @@ class Node:
         else:
             self.left_out.add("wait", heapq.heappushpop(self._waits, entry)[0])
 
-    def add_run(self, run: Run, before: Site | None, after: Site | None) -> None:
-        """Hold a blocking step, with the places of the waits around it, or count it."""
+    def add_run(self, run: Run, places: StepPlaces) -> None:
+        """Hold a blocking step, or count it."""
         if len(self.runs) < MOST_ROWS:
             self.runs.append(run)
-            self.around[self.task.id, run.start_ns] = before, after
+            self.around[run.loop, run.start_ns] = places
         else:
             self.left_out.add("step", run.end_ns - run.start_ns)
 

@@ -14,6 +14,7 @@ from pathlib import PurePath
 from asyncio_trace.exporters.otlp.span import Attributes
 from asyncio_trace.model import Job, Program, Site, Task, Wait, Waker
 from asyncio_trace.model.kinds import own_place
+from asyncio_trace.model.witnesses import Sample
 
 STACK_FRAMES = 64
 """Frames written into one `code.stacktrace`; of a deeper stack the outermost and innermost halves are kept."""
@@ -133,8 +134,16 @@ def wait_attributes(wait: Wait, end_ns: int) -> Attributes:
 
 
 def stack_attributes(stack: tuple[Site, ...]) -> Attributes:
-    """Where a wait is: the program's own innermost line, and the whole await stack."""
+    """Where a wait or a run is: the program's own innermost line, and the whole stack."""
     return {**code(own_place(stack)), "code.stacktrace": stack_text(stack)} if stack else {}
+
+
+def sample_attributes(sample: Sample) -> Attributes:
+    """Where a step stood while it blocked."""
+    out = stack_attributes(sample.stack)
+    if sample.late_ns:
+        out["asyncio.step.late_ns"] = sample.late_ns
+    return out
 
 
 def job_attributes(job: Job) -> Attributes:

@@ -6,7 +6,7 @@ from asyncio_trace.errors import OutputError
 from asyncio_trace.exporters.otlp import settings as where
 from asyncio_trace.exporters.otlp.encode import Encoder
 from asyncio_trace.exporters.otlp.span import Span
-from asyncio_trace.exporters.otlp.spans import BLOCK_THRESHOLD_NS, MAX_SPANS, WAIT_THRESHOLD_NS, build_spans
+from asyncio_trace.exporters.otlp.spans import MAX_SPANS, WAIT_THRESHOLD_NS, build_spans
 from asyncio_trace.exporters.protocol import Progress, no_progress
 from asyncio_trace.model import Trace
 
@@ -16,7 +16,7 @@ class OtlpExporter:
 
     Args:
         wait_threshold_ns: Waits of at least so many nanoseconds become spans.
-        block_threshold_ns: Runs of more than so many nanoseconds become spans.
+        block_threshold_ns: Runs of more than so many nanoseconds become spans; by default what the tracer took for blocking.
         max_spans: Spans in one trace at most; what is beyond is counted on the spans that stay.
     """
 
@@ -25,7 +25,7 @@ class OtlpExporter:
     def __init__(
         self,
         wait_threshold_ns: int = WAIT_THRESHOLD_NS,
-        block_threshold_ns: int = BLOCK_THRESHOLD_NS,
+        block_threshold_ns: int | None = None,
         max_spans: int = MAX_SPANS,
     ) -> None:
         self.wait_threshold_ns = wait_threshold_ns

@@ -25,7 +25,6 @@ from asyncio_trace.exporters.otlp.fold import Folded
 from asyncio_trace.exporters.otlp.layout import LONG_LIVED_NS
 from asyncio_trace.exporters.otlp.rows import Rows
 from asyncio_trace.exporters.otlp.spans import (
-    BLOCK_THRESHOLD_NS,
     WAIT_THRESHOLD_NS,
     Whole,
     build_part,
@@ -33,7 +32,7 @@ from asyncio_trace.exporters.otlp.spans import (
 )
 from asyncio_trace.model import Program, Task
 from asyncio_trace.model.live import LiveTasks
-from asyncio_trace.model.trees import LeftOut, Node
+from asyncio_trace.model.trees import LeftOut, Node, StepPlaces
 from asyncio_trace.recording.follow import Follower, NotARecordingError
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class LiveExport:
         self._settings = where.resolve(target)
         self._period_s = period_s
         self._over = threading.Event()
-        self._tasks = LiveTasks(WAIT_THRESHOLD_NS, BLOCK_THRESHOLD_NS, long_lived_ns)
+        self._tasks = LiveTasks(WAIT_THRESHOLD_NS, Program().block_threshold_ns, long_lived_ns)
         self._rng = new_rng()
         self._encoder = Encoder()
         self._whole = Whole(self._rng.getrandbits(128) or 1)
@@ -113,7 +112,11 @@ class LiveExport:
             over = self._over.is_set()
             with contextlib.suppress(FileNotFoundError, NotARecordingError):
                 follower = Follower(recording)
-                self._read(follower, over)
+                while follower.behind() and not follower.header:
+                    before = follower.at
+                    self._read(follower, over, limit_bytes=1)
+                    if follower.at == before:
+                        break
                 if follower.header.get("pid") == pid:  # else it is an older one, to be overwritten
                     return follower
                 follower.close()
@@ -121,14 +124,16 @@ class LiveExport:
                 return None
             self._over.wait(self._period_s)
 
-    def _read(self, follower: Follower, over: bool) -> None:
-        self._tasks.add_all(follower.records(ended=over, limit_bytes=STEP_BYTES), lambda: follower.tables)
+    def _read(self, follower: Follower, over: bool, limit_bytes: int | None = None) -> None:
+        records = follower.records(ended=over, limit_bytes=limit_bytes or STEP_BYTES)
+        self._tasks.add_all(records, lambda: follower.tables)
 
     def _follow(self, follower: Follower) -> None:
         # Here, because OpenTelemetry and gRPC take a third of a second to import.
         from asyncio_trace.exporters.otlp import metrics, resource, send
 
         program = _program(follower)
+        self._tasks.meters.block_threshold_ns = program.block_threshold_ns
         origin = resource.origin_of(program)
         with send.silence(), send.Sender(self._settings) as sender:
             meters = metrics.MetricSender(self._settings, resource.resource_of(program), origin.scope, origin.scope_version)
@@ -182,7 +187,7 @@ class LiveExport:
         )
         self._whole.folded.add(Folded(extras=Counter(left.counts), extras_ns=Counter(left.ns)))
         rows = self._rows(program, [])
-        rows.runs, rows.jobs = self._tasks.callbacks, self._tasks.jobs
+        rows.runs, rows.around, rows.jobs = self._tasks.callbacks, self._tasks.around, self._tasks.jobs
         deliver(rows, totals)
 
     def _rows(self, program: Program, nodes: list[Node]) -> Rows:
@@ -191,15 +196,16 @@ class LiveExport:
         rows = Rows(program, [], [], [], [], self._tasks.now)
         left_out: dict[int, LeftOut] = {}
         others: dict[int, Task] = {}
+        around: dict[tuple[int, int], StepPlaces] = {}
         for node in nodes:
             rows.tasks.append(node.task)
             rows.waits += node.waits
             rows.runs += node.runs
             rows.jobs += node.jobs
-            rows.around.update(node.around)
+            around.update(node.around)
             others.update(node.others)
             left_out[node.task.id] = node.left_out
-        rows.left_out, rows.others = left_out, others
+        rows.left_out, rows.others, rows.around = left_out, others, around
         return rows
 
     # -- delivery -------------------------------------------------------------------------------------------------------
@@ -260,6 +266,7 @@ def _program(follower: Follower) -> Program:
     """What the recording's header says."""
     header = follower.header
     argv, pid, started = header.get("argv"), header.get("pid"), header.get("started_unix_ns")
+    block_ns = header.get("block_threshold_ns")
     return Program(
         argv=[str(word) for word in argv] if isinstance(argv, list) else [],
         python=str(header.get("python", "")),
@@ -267,4 +274,5 @@ def _program(follower: Follower) -> Program:
         pid=pid if type(pid) is int else 0,
         started_unix_ns=started if type(started) is int else 0,
         core=str(header.get("core", "")),
+        block_threshold_ns=block_ns if type(block_ns) is int and block_ns > 0 else Program().block_threshold_ns,
     )

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from asyncio_trace.exporters.otlp.describe import Totals
-from asyncio_trace.model import Future, Job, Program, Run, Site, Task, Trace, Wait
+from asyncio_trace.model import Future, Job, Program, Run, Task, Trace, Wait
 from asyncio_trace.model.codes import NEVER, NONE
 from asyncio_trace.model.columns import WaitColumns
 from asyncio_trace.model.kinds import is_asyncio, own_place
-from asyncio_trace.model.trees import LeftOut
-
-Around = dict[tuple[int, int], tuple[Site | None, Site | None]]
+from asyncio_trace.model.trees import LeftOut, StepPlaces
+from asyncio_trace.model.witnesses import Sample
 
 
 @dataclass(slots=True)
@@ -34,8 +33,8 @@ class Rows:
     jobs: list[Job]
     end_ns: int
     """The last instant that is known, in nanoseconds since the trace began."""
-    around: Around = field(default_factory=dict)
-    """By task and start of a blocking step: the places of the waits that the task came from and went into."""
+    around: Mapping[tuple[int, int], StepPlaces] = field(default_factory=dict)
+    """Where the blocking steps were, by loop and start."""
     futures: list[Future] = field(default_factory=list)
     """Those that the program made itself."""
     left_out: Mapping[int, LeftOut] = field(default_factory=dict)
@@ -105,21 +104,27 @@ def _short(waits: WaitColumns, length: np.ndarray, short: np.ndarray) -> dict[in
     }
 
 
-def _around(trace: Trace, waits: WaitColumns, blocking: list[Run]) -> Around:
-    """Where the tasks that blocked came from and went to."""
-    tasks = {run.task for run in blocking if run.task is not None}
-    out: Around = {}
-    for task in tasks:
-        places = np.flatnonzero(waits.task == task)
-        starts = waits.start_ns[places]
-        for run in blocking:
-            if run.task == task:
-                index = int(np.searchsorted(starts, run.start_ns))
-                pair = [
-                    own_place(trace.stacks[int(waits.stack[places[at]])]) if 0 <= at < len(places) else None
-                    for at in (index - 1, index)
-                ]
-                out[task, run.start_ns] = pair[0], pair[1]
+def _around(trace: Trace, waits: WaitColumns, blocking: list[Run]) -> dict[tuple[int, int], StepPlaces]:
+    """Where the blocking steps were."""
+    samples: dict[tuple[int, int | None], list[Sample]] = {}
+    for sample in trace.witnesses.samples:
+        samples.setdefault((sample.loop, sample.task), []).append(sample)
+    of_task: dict[int, np.ndarray] = {}
+    out = {}
+    for run in blocking:
+        seen = samples.get((run.loop, run.task), ())
+        first = next((sample for sample in seen if run.start_ns <= sample.ns <= run.end_ns), None)
+        before = after = None
+        if run.task is not None:
+            if run.task not in of_task:
+                of_task[run.task] = np.flatnonzero(waits.task == run.task)
+            places = of_task[run.task]
+            index = int(np.searchsorted(waits.start_ns[places], run.start_ns))
+            before, after = (
+                own_place(trace.stacks[int(waits.stack[places[at]])]) if 0 <= at < len(places) else None
+                for at in (index - 1, index)
+            )
+        out[run.loop, run.start_ns] = StepPlaces(before, after, first)
     return out
 
 

@@ -17,8 +17,6 @@ from asyncio_trace.model import Job, Run, Site, Task, Trace, Wait, Waker
 
 WAIT_THRESHOLD_NS = 1_000_000
 """Shorter waits get no span; the task's totals hold them."""
-BLOCK_THRESHOLD_NS = 100_000_000
-"""Longer runs get a span, for they kept the loop from everything else."""
 MAX_SPANS = 2_000
 """Spans in one trace, beyond which Jaeger's UI gets slow and its critical path fails."""
 
@@ -27,7 +25,7 @@ def build_spans(
     trace: Trace,
     *,
     wait_threshold_ns: int = WAIT_THRESHOLD_NS,
-    block_threshold_ns: int = BLOCK_THRESHOLD_NS,
+    block_threshold_ns: int | None = None,
     max_spans: int = MAX_SPANS,
     rng: random.Random | None = None,
 ) -> list[Span]:
@@ -36,11 +34,12 @@ def build_spans(
     Args:
         trace: What to map.
         wait_threshold_ns: Waits of at least so many nanoseconds become spans.
-        block_threshold_ns: Runs of more than so many nanoseconds become spans.
+        block_threshold_ns: Runs of more than so many nanoseconds become spans; by default what the tracer took for blocking.
         max_spans: Spans in one trace at most; what is beyond is counted on the spans that stay.
         rng: Where ids come from; by default one that the system's seeds, so that ids never repeat.
     """
-    rows = rows_of(trace, wait_threshold_ns, block_threshold_ns)
+    block_ns = trace.program.block_threshold_ns if block_threshold_ns is None else block_threshold_ns
+    rows = rows_of(trace, wait_threshold_ns, block_ns)
     builder = _Builder(rows, max_spans, rng or new_rng(), None)
     return builder.build(totals_of(trace, rows.tasks))
 
@@ -244,12 +243,16 @@ class _Builder:
         span.attributes = {"asyncio.step.ns": run.end_ns - run.start_ns, "asyncio.loop.id": run.loop}
         if run.callback:
             span.attributes["asyncio.callback"] = run.callback
-        # What blocked lies between the await that the task came back from and the one that it went into next.
-        before, after = self.rows.around.get((run.task or 0, run.start_ns), (None, None))
-        if before:
-            span.attributes["asyncio.step.after"] = describe.place_text(before)
-        if after:
-            span.attributes["asyncio.step.before"] = describe.place_text(after)
+        places = self.rows.around.get((run.loop, run.start_ns))
+        if places is not None:
+            if places.sample is not None:
+                span.attributes |= describe.sample_attributes(places.sample)
+                span.events.append(Event("seen", self._instant(span, places.sample.ns)))
+            # What blocked lies between the await that the task came back from and the one that it went into next.
+            if places.before:
+                span.attributes["asyncio.step.after"] = describe.place_text(places.before)
+            if places.after:
+                span.attributes["asyncio.step.before"] = describe.place_text(places.after)
 
     def _fill_job(self, span: Span, job: Job, extra: Extra) -> None:
         span.name = f"job {job.function}"
