@@ -68,3 +68,11 @@ def test_what_if_predicts_and_really_runs() -> None:
     head, _, row = done.stdout.splitlines()
     assert head == "| pair | recorded | replayed | predicted | really | off |"
     assert row.startswith("| three awaits | ")
+
+
+def test_otlp_speed_compares_with_the_sdk() -> None:
+    """A few requests go to a collector both ways, and the table has a row for each."""
+    done = run("otlp_speed.py", "--requests", "2", "--rounds", "1", "--markdown")
+    assert done.returncode == 0, done.stderr
+    assert [row.split(" | ")[0] for row in done.stdout.splitlines()[2:4]] == ["| SDK, batch span processor", "| asyncio-trace"]
+    assert done.stdout.splitlines()[-1].startswith("ratio: ")

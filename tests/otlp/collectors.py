@@ -13,6 +13,11 @@ from threading import Thread
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -24,6 +29,7 @@ class Collector:
 
     url: str = ""
     messages: list[ExportTraceServiceRequest] = field(default_factory=list)
+    metrics: list[ExportMetricsServiceRequest] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     """Encoded sizes of the messages, in bytes, before compression."""
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -78,11 +84,18 @@ def http_collector() -> Iterator[Collector]:
                     body = gzip.decompress(body)
                 case "deflate":
                     body = zlib.decompress(body)
+            if self.path.endswith("/v1/metrics"):
+                collector.metrics.append(ExportMetricsServiceRequest.FromString(body))
+                self._answer(200, b"")
+                return
             collector.paths.append(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
             answer = collector.take(ExportTraceServiceRequest.FromString(body), len(body), headers)
             data = b"" if answer is None else answer.SerializeToString()
-            self.send_response(collector.http_status if answer is None else 200)
+            self._answer(collector.http_status if answer is None else 200, data)
+
+        def _answer(self, status: int, data: bytes) -> None:
+            self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
             self.send_header("Location", "/login")
             self.end_headers()
@@ -102,6 +115,18 @@ def http_collector() -> Iterator[Collector]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class MetricsServicer(metrics_service_pb2_grpc.MetricsServiceServicer):
+    """Takes metrics over gRPC."""
+
+    def __init__(self, collector: Collector) -> None:
+        self.collector = collector
+
+    def Export(self, request: ExportMetricsServiceRequest, context: Any) -> ExportMetricsServiceResponse:  # noqa: N802
+        """Take one message."""
+        self.collector.metrics.append(request)
+        return ExportMetricsServiceResponse()
 
 
 class _Servicer(trace_service_pb2_grpc.TraceServiceServicer):
@@ -125,6 +150,8 @@ def grpc_collector() -> Iterator[Collector]:
     server = grpc.server(ThreadPoolExecutor(2))
     add: Any = trace_service_pb2_grpc.add_TraceServiceServicer_to_server
     add(_Servicer(collector), server)
+    add_metrics: Any = metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server
+    add_metrics(MetricsServicer(collector), server)
     collector.url = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     try:

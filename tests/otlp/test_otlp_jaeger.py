@@ -13,7 +13,7 @@ from asyncio_trace.exporters.otlp.exporter import OtlpExporter
 from asyncio_trace.exporters.otlp.spans import build_spans
 from asyncio_trace.model import Trace
 from otlp.jaeger import Jaeger
-from otlp.traces import eventful_trace, gather_trace
+from otlp.traces import MS, eventful_trace, gather_trace, program, task
 
 pytestmark = [pytest.mark.jaeger, pytest.mark.network]
 
@@ -107,6 +107,25 @@ def test_many_traces_in_jaeger(jaeger: Jaeger, monkeypatch: pytest.MonkeyPatch) 
         (outside,) = [span for span in spans.values() if not set(parents(span)) & set(spans)]
         assert len(outside["warnings"]) == 1
         assert "parent span ID" in outside["warnings"][0]
+
+
+def test_two_hundred_thousand_spans_in_jaeger(jaeger: Jaeger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a program that is split into a hundred traces of 2,000 spans each span arrives, and once."""
+    trace = Trace(program(10 * MS))
+    for first in range(1, 200_001, 2000):
+        trace.tasks.append(task(first, None, 0, 10 * MS, coroutine="request"))
+        for number in range(first + 1, first + 2000):
+            trace.tasks.append(task(number, first, 10, 9 * MS))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "many")
+    spans = build_spans(trace)
+    monkeypatch.setattr("asyncio_trace.exporters.otlp.exporter.build_spans", lambda *args, **kwargs: spans)
+    OtlpExporter().export(trace, jaeger.grpc_url)
+    ids = {span.trace_id for span in spans[1:]}
+    assert len(ids) == 100
+    for number in ids:
+        (found,) = jaeger.get(f"/api/traces/{number:032x}")
+        assert len({span["spanID"] for span in found["spans"]}) == len(found["spans"]) == 2000
 
 
 @PROTOCOLS

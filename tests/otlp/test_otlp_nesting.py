@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asyncio_trace.exporters.otlp import layout
 from asyncio_trace.exporters.otlp.span import Span
 from asyncio_trace.exporters.otlp.spans import build_spans
 from asyncio_trace.model import Awaited, Future, Job, Run, Trace, Wait, Waker
@@ -48,18 +51,25 @@ def totals(spans: list[Span], what: str) -> tuple[int, int]:
 
 @given(traces(), st.integers(1, 40))
 def test_any_trace_nests(trace: Trace, max_spans: int) -> None:
-    """Each span lies inside its parent, a CONSUMER begins in or after its PRODUCER, and no parent of ours is missing."""
-    spans = build_spans(trace, wait_threshold_ns=0, block_threshold_ns=0, max_spans=max_spans)
+    """Each span lies inside its parent, a CONSUMER begins in or after its PRODUCER, no parent of ours is missing, no root has a
+    link.
+    """
+    with patch.object(layout, "LONG_LIVED_NS", 2_000):
+        spans = build_spans(trace, wait_threshold_ns=0, block_threshold_ns=0, max_spans=max_spans)
     by_id = {span.span_id: span for span in spans}
     assert len(by_id) == len(spans)
     assert 0 not in by_id
     assert spans[0].parent_id is None
-    assert spans[0].links == []
+    roots = [span for span in spans if span.parent_id is None]
+    assert [span.links for span in roots] == [[]] * len(roots)
+    assert len({span.trace_id for span in roots}) == len(roots)
     for span in spans[1:]:
-        assert span.parent_id is not None
         assert span.start_unix_ns <= span.end_unix_ns
         assert span.start_unix_ns % 1000 == span.end_unix_ns % 1000 == 0
         assert all(span.start_unix_ns <= event.unix_ns <= span.end_unix_ns for event in span.events)
+        if span.parent_id is None:
+            assert span.attributes["asyncio.program.trace_id"] == f"{spans[0].trace_id:032x}" != f"{span.trace_id:032x}"
+            continue
         if span.parent_is_remote:
             assert (span.trace_id, span.parent_id, 1) in {row.parent_span for row in trace.tasks}
             continue
@@ -77,7 +87,8 @@ def test_any_trace_nests(trace: Trace, max_spans: int) -> None:
 @given(traces(), st.integers(1, 40))
 def test_folding_conserves_totals(trace: Trace, max_spans: int) -> None:
     """What is drawn and what is counted make up all there is, in number and in nanoseconds."""
-    spans = build_spans(trace, wait_threshold_ns=0, block_threshold_ns=0, max_spans=max_spans)
+    with patch.object(layout, "LONG_LIVED_NS", 2_000):
+        spans = build_spans(trace, wait_threshold_ns=0, block_threshold_ns=0, max_spans=max_spans)
     everything = build_spans(trace, wait_threshold_ns=0, block_threshold_ns=0, max_spans=10_000)
     assert totals(everything, "tasks") == totals(everything, "waits") == (0, 0)
 
@@ -128,8 +139,9 @@ def test_tasks_are_folded_by_coroutine() -> None:
 def test_many_coroutines_are_summed_up() -> None:
     """An account names twenty coroutines and sums up the others, so that it stays short."""
     trace = Trace(program(MS))
-    trace.tasks = [task(number, None, 0, 1000 + number, coroutine=f"c{number}") for number in range(1, 51)]
-    names = build_spans(trace, max_spans=11)[0].attributes["asyncio.tasks.folded_coroutines"]
+    trace.tasks = [task(number, 99, 0, 1000 + number, coroutine=f"c{number}") for number in range(1, 51)]
+    trace.tasks.append(task(99, None, 0, MS, coroutine="main"))
+    names = build_spans(trace, max_spans=12)[1].attributes["asyncio.tasks.folded_coroutines"]
     assert isinstance(names, list)
     assert len(names) == 21
     assert names[-1] == "others x 20"
@@ -151,3 +163,65 @@ def test_blocking_steps_outlast_waits() -> None:
     trace.runs = [Run(1, None, 1, 5_000, MS)]
     names = [span.name for span in build_spans(trace, block_threshold_ns=1000, max_spans=4)]
     assert names == ["asyncio: gather", "main", "work", "blocking step"]
+
+
+def requests_trace(requests: int, children: int) -> Trace:
+    """A server's main task, and requests that no task created, each with children."""
+    trace = Trace(program(40_000 * MS))
+    trace.tasks.append(task(1, None, 0, 40_000 * MS, coroutine="serve"))
+    for number in range(requests):
+        first = 2 + number * (children + 1)
+        trace.tasks.append(task(first, None, number * MS, (number + 9) * MS, coroutine="request"))
+        for child in range(first + 1, first + children + 1):
+            trace.tasks.append(task(child, first, (number + 1) * MS, (number + 8) * MS))
+            trace.waits.append(sleep(child, (number + 2) * MS, (number + 7) * MS))
+    return trace
+
+
+def test_a_long_program_is_a_trace_for_each_request() -> None:
+    """With more spans than one trace takes, each task that no task created is the root of its own, and nothing is folded."""
+    spans = build_spans(requests_trace(100, 15))
+    by_trace = Counter(span.trace_id for span in spans)
+    roots = [span for span in spans if span.parent_id is None]
+    assert [span.name for span in roots] == ["asyncio: gather", "serve"] + ["request"] * 100
+    assert sorted(by_trace.values()) == [1, 1] + [31] * 100
+    assert spans[0].attributes["asyncio.program.traces"] == 101
+    assert {span.attributes.get("asyncio.program.trace_id") for span in roots[1:]} == {f"{roots[0].trace_id:032x}"}
+    assert "asyncio.program.folded" not in spans[0].attributes
+
+
+def test_each_trace_of_a_long_program_is_bounded() -> None:
+    """A request of its own 3,000 children is cut to 2,000 spans, the others on its root; the small one beside it is whole."""
+    trace = requests_trace(1, 3000)
+    trace.tasks.append(task(9000, None, MS, 2 * MS, coroutine="small"))
+    spans = build_spans(trace)
+    large = next(span for span in spans if span.name == "request")
+    assert Counter(span.trace_id for span in spans)[large.trace_id] == 2000
+    assert large.attributes["asyncio.tasks.folded"] == 3001 - 2000
+    assert spans[0].attributes["asyncio.program.waits.folded"] == 3000
+    assert next(span for span in spans if span.name == "small").parent_id is None
+
+
+def test_what_a_long_lived_task_creates_is_a_trace() -> None:
+    """A main task that lives for half a minute is no request: what it creates are the requests, and they say by whom."""
+    trace = requests_trace(100, 15)
+    for row in trace.tasks:
+        if row.coroutine == "request":
+            row.parent = 1
+    spans = build_spans(trace)
+    requests = [span for span in spans if span.name == "request"]
+    assert {(span.parent_id, span.attributes["asyncio.task.creator"]) for span in requests} == {(None, 1)}
+    assert len({span.trace_id for span in requests}) == 100
+    trace.tasks[0].ended_ns = 29_000 * MS
+    assert {span.parent_id for span in build_spans(trace) if span.name == "request"} != {None}
+
+
+def test_waits_in_one_trace_link_to_their_waker_in_another() -> None:
+    """Where a task of one request ends a wait of another's, the link leads into the other trace."""
+    trace = requests_trace(100, 15)
+    trace.waits = [replace(trace.waits[0], waker=Waker("task", 18, 3 * MS, WORK)), *trace.waits[1:]]
+    spans = build_spans(trace)
+    wait = next(span for span in spans if span.attributes.get("asyncio.wake.task") == 18)
+    waker = next(span for span in spans if span.attributes.get("asyncio.task.id") == 18)
+    assert [(link.trace_id, link.span_id) for link in wait.links] == [(waker.trace_id, waker.span_id)]
+    assert waker.trace_id != wait.trace_id

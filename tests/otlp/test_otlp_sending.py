@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from asyncio_trace.errors import OutputError
-from asyncio_trace.exporters.otlp import sdk, send, settings
+from asyncio_trace.exporters.otlp import send, settings
+from asyncio_trace.exporters.otlp.encode import REQUEST_BYTES
 from asyncio_trace.exporters.otlp.exporter import OtlpExporter
 from asyncio_trace.exporters.otlp.spans import build_spans
 from asyncio_trace.model import Trace
@@ -63,19 +64,11 @@ def test_batches_are_bounded_in_bytes(collector: Collector) -> None:
     OtlpExporter().export(trace, collector.url, lambda done, total: seen.append((done, total)))
     assert len(collector.spans) == 1501
     assert len(collector.sizes) > 3
-    assert max(collector.sizes) <= sdk.BATCH_BYTES
-    assert min(collector.sizes[:-1]) > 0.99 * sdk.BATCH_BYTES
+    assert max(collector.sizes) <= REQUEST_BYTES
+    assert min(collector.sizes[:-1]) > 0.99 * REQUEST_BYTES
     assert seen[0] == (0, 1501)
     assert seen[-1] == (1501, 1501)
     assert len(seen) == len(collector.sizes) + 1
-
-
-def test_a_span_above_the_bound_goes_alone() -> None:
-    """A span larger than a batch is sent by itself rather than dropped."""
-    trace = Trace(program(10 * MS))
-    trace.tasks = [task(number, None, 0, 1000, coroutine="c" * 5000) for number in range(3)]
-    spans = list(sdk.to_sdk(build_spans(trace), sdk.resource_of(trace.program)))
-    assert [len(batch) for batch in sdk.batches(spans, 2000)] == [1, 1, 1, 1]
 
 
 def test_standard_variables_are_obeyed(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,12 @@ import random
 
 import pytest
 
-from asyncio_trace.exporters.otlp.describe import STACK_FRAMES, innermost, is_asyncio, program_name, stack_text
+from asyncio_trace.exporters.otlp.describe import STACK_FRAMES, program_name, stack_text
 from asyncio_trace.exporters.otlp.span import MAX_EVENTS, MAX_LINKS, Event, Link, Span
 from asyncio_trace.exporters.otlp.spans import build_spans
 from asyncio_trace.model import Awaited, Future, Program, Site, Trace, Wait, Waker
+from asyncio_trace.model.kinds import is_asyncio, own_place
+from asyncio_trace.model.witnesses import Sample
 from otlp.traces import MAIN, MS, SLEEP, STARTED, WORK, eventful_trace, gather_trace, program, sleep, task
 
 
@@ -135,6 +137,32 @@ def test_blocking_steps_say_where_to_look() -> None:
     assert step.attributes["asyncio.step.after"] == step.attributes["asyncio.step.before"] == "work (/srv/gather.py:5)"
     assert parent_of(callback, spans) is spans[0]
     assert callback.attributes["asyncio.callback"] == "app.on_timer"
+
+
+def test_blocking_steps_say_where_they_stood() -> None:
+    """A step that the tracer looked at while it blocked has the line and the stack of that moment, also that of a callback."""
+    trace = eventful_trace()
+    culprit = Site("crunch", "/srv/crunch.py", 7, "crunch")
+    trace.witnesses.samples = [
+        Sample(1, 1, 50 * MS, 49 * MS, (MAIN,), 0),  # of a step that is no span
+        Sample(1, 1, 200 * MS, 100 * MS, (MAIN, culprit), 0),
+        Sample(1, 1, 250 * MS, 100 * MS, (MAIN,), 0),
+        Sample(1, None, 620 * MS, 610 * MS, (culprit,), 3 * MS),
+    ]
+    step, callback = (span for span in build_spans(trace) if span.name == "blocking step")
+    assert (step.attributes["code.function.name"], step.attributes["code.line.number"]) == ("crunch", 7)
+    assert str(step.attributes["code.stacktrace"]).splitlines()[0] == 'File "/srv/gather.py", line 12, in main'
+    assert "asyncio.step.late_ns" not in step.attributes
+    assert [event.name for event in step.events] == ["seen"]
+    assert (callback.attributes["code.function.name"], callback.attributes["asyncio.step.late_ns"]) == ("crunch", 3 * MS)
+
+
+def test_the_tracers_threshold_is_the_default() -> None:
+    """What blocks is what the tracer was told to take for it, unless the exporter is told otherwise."""
+    trace = eventful_trace()
+    trace.program.block_threshold_ns = 170 * MS
+    assert sum(span.name == "blocking step" for span in build_spans(trace)) == 1
+    assert sum(span.name == "blocking step" for span in build_spans(trace, block_threshold_ns=100 * MS)) == 2
 
 
 def test_futures_of_the_program_are_events() -> None:
@@ -269,8 +297,8 @@ def test_packages_that_only_sound_like_asyncio_are_the_programs() -> None:
     """`asyncio_mqtt` is no part of asyncio, `asyncio.tasks` is."""
     assert not is_asyncio(Site("f", "f.py", 1, "asyncio_mqtt"))
     assert is_asyncio(Site("f", "f.py", 1, "asyncio.tasks"))
-    assert innermost((SLEEP,)) == SLEEP
-    assert innermost(()) is None
+    assert own_place((SLEEP,)) == SLEEP
+    assert own_place(()) is None
 
 
 def test_deep_stacks_are_cut_in_the_middle() -> None:

@@ -40,11 +40,12 @@ def run(
     loop: str | None,
     force: bool,
     block_threshold_ns: int = 100_000_000,
+    started: Callable[[int], None] = lambda pid: None,
 ) -> Ended:
     """Run `python WORDS...` traced, wait for its end, and pass signals on to it.
 
-    `shown` is what the trace says was run; `recording` is the path to write, where `{pid}` stands for the program's process id.
-    What runs for longer than `block_threshold_ns` is looked at while it does.
+    `shown` is what the trace says was run; `recording` is the path to write, where `{pid}` stands for the program's process id,
+    with which `started` is called once there is one. What runs for longer than `block_threshold_ns` is looked at while it does.
     """
     package = Path(asyncio_trace.__file__).parent
     startup = str(package / "tracer" / "startup")
@@ -67,7 +68,7 @@ def run(
     environment["ASYNCIO_TRACE_STARTUP"] = json.dumps(settings)
     command = [sys.executable, *_interpreter_flags(), *words]
     run_and_wait = _run_and_forward if hasattr(signal, "sigwaitinfo") else _run_and_wait
-    ended = run_and_wait(command, environment)
+    ended = run_and_wait(command, environment, started)
     try:
         os.unlink(notice)
     except OSError:
@@ -102,7 +103,7 @@ def _interpreter_flags() -> list[str]:
     return [flag for flag in flags if flag not in ("-I", "-E", "-S")]
 
 
-def _run_and_forward(command: list[str], environment: dict[str, str]) -> Ended:
+def _run_and_forward(command: list[str], environment: dict[str, str], started: Callable[[int], None]) -> Ended:
     """POSIX: signals that a process sends us go on to the program; those from the terminal have reached it already.
 
     Without a terminal the program gets a process group of its own, so that a signal to our group reaches it once.
@@ -117,6 +118,7 @@ def _run_and_forward(command: list[str], environment: dict[str, str]) -> Ended:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     process = subprocess.Popen(command, env=environment, preexec_fn=prepare, process_group=0 if grouped else None)
+    started(process.pid)
     while process.poll() is None:
         info = signal.sigwaitinfo(waited)
         from_terminal = info.si_code > 0 and not grouped
@@ -127,11 +129,12 @@ def _run_and_forward(command: list[str], environment: dict[str, str]) -> Ended:
     return Ended(process.pid, process.returncode)
 
 
-def _run_and_wait(command: list[str], environment: dict[str, str]) -> Ended:
+def _run_and_wait(command: list[str], environment: dict[str, str], started: Callable[[int], None]) -> Ended:
     """Elsewhere: the console sends Ctrl-C to both of us; it is the program's to answer."""
     previous = signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
         process = subprocess.Popen(command, env=environment)
+        started(process.pid)
         status = process.wait()
     finally:
         signal.signal(signal.SIGINT, previous)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from asyncio_trace.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
+    from asyncio_trace.cli.live import LiveSending
     from asyncio_trace.exporters.protocol import Exporter, Progress
     from asyncio_trace.model import Trace
 
@@ -91,6 +92,15 @@ def check_endpoint(endpoint: str) -> None:
     check = getattr(exporter, "check", None)
     if check is not None:
         check(endpoint)
+
+
+def live_sending(endpoint: str | None) -> LiveSending | None:
+    """What sends to `endpoint` while the program runs; None if nothing is to be sent."""
+    if endpoint is None or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return None
+    from asyncio_trace.cli.live import LiveSending
+
+    return LiveSending(endpoint)
 
 
 def write_all(trace: Trace, recording: Path, paths: Iterable[str], endpoint: str | None) -> list[str]:

@@ -155,6 +155,12 @@ def _trace(
     """Run, draw, write; the exit status of `run` (minus a signal's number if one killed the program)."""
     from asyncio_trace.cli import child
 
+    live = outputs.live_sending(endpoint)
+
+    def started(pid: int) -> None:
+        if live is not None:
+            live.start(os.path.abspath(recording.replace("{pid}", str(pid))), pid)
+
     ended = child.run(
         target.words,
         shown=target.shown,
@@ -163,9 +169,20 @@ def _trace(
         loop=loop,
         force=force,
         block_threshold_ns=block_threshold,
+        started=started,
     )
     written = Path(recording.replace("{pid}", str(ended.pid)))
     failures: list[str] = []
+    lost: list[str] = []
+    sent = live.finish() if live is not None else None
+    if sent is not None and written.exists():
+        endpoint = None
+        if sent.failure:
+            lost.append(f"can't send spans: {sent.failure}")
+        elif sent.dropped:
+            lost.append(sent.summary)
+        elif not quiet:
+            click.echo(sent.summary, err=True)
     keep = temporary is None
     if not written.exists():
         if not written.parent.exists():
@@ -178,12 +195,14 @@ def _trace(
             fail("the program never imported asyncio: there is nothing to draw")
     else:
         try:
-            failures = _present(target, written, paths, endpoint, quiet, block_threshold)
+            if sent is None or paths or not quiet:
+                failures = _present(written, paths, endpoint, quiet, block_threshold, kept=sent is not None)
         except AsyncioTraceError as error:
             failures = [str(error)]
         if temporary is not None and failures:
             keep = True
             written = _keep(written)
+    failures += lost
     for failure in failures:
         fail(" ".join(failure.split("\n")))
     if failures and written.exists() and keep:
@@ -194,13 +213,13 @@ def _trace(
 
 
 def _present(
-    target: Target, written: Path, paths: tuple[str, ...], endpoint: str | None, quiet: bool, block_threshold: int
+    written: Path, paths: tuple[str, ...], endpoint: str | None, quiet: bool, block_threshold: int, *, kept: bool
 ) -> list[str]:
-    """Draw the recording and make the other outputs; what went wrong."""
+    """Draw the recording and make the other outputs; what went wrong. It stays in any case if it is to be `kept`."""
     from asyncio_trace.model import load
 
     trace = load(written)
-    asked = bool(paths) or endpoint is not None
+    asked = bool(paths) or endpoint is not None or kept
     if not trace.program.loops and not asked:
         written.unlink()
         if not quiet:
@@ -218,15 +237,15 @@ def _present(
             draw(trace, Console(stderr=True), block_threshold_ns=block_threshold, findings=find_all(trace))
         except (OSError, UnicodeError) as error:
             failures.append(f"the timeline could not be drawn: {error}")
-        _say_what_next(written, paths, endpoint, failures)
+        _say_what_next(written, paths, endpoint, failures, kept=kept)
     return failures
 
 
-def _say_what_next(written: Path, paths: tuple[str, ...], endpoint: str | None, failures: list[str]) -> None:
+def _say_what_next(written: Path, paths: tuple[str, ...], endpoint: str | None, failures: list[str], *, kept: bool) -> None:
     lines = [f"wrote {path}" for path in paths if os.path.exists(path)]
     if endpoint is not None and not failures:
         lines.append("sent the spans to the collector")
-    if not any(path.endswith(outputs.RECORDING_SUFFIX) for path in paths) and (not paths or endpoint is not None):
+    if not any(path.endswith(outputs.RECORDING_SUFFIX) for path in paths) and (not paths or endpoint is not None or kept):
         lines.append(f"recording: {_shown(written)}")
     if not paths:
         name = _shown(written)

@@ -19,7 +19,7 @@ from asyncio_trace.model.waits import OpenWait, WaitNames
 from asyncio_trace.recording.format import Segment
 from asyncio_trace.recording.tables import Tables
 
-_HOUSEKEEPING = frozenset(
+HOUSEKEEPING = frozenset(
     f"{loop}.{method}" for loop in ("BaseEventLoop", "Loop") for method in ("shutdown_asyncgens", "shutdown_default_executor")
 )
 """Coroutines that `asyncio.run` makes tasks of when the program is over. They are the loop's work, not the program's: they show
@@ -171,7 +171,7 @@ class TraceBuilder:
 
     def _task_created(self, record: r.TaskCreated | r.TaskAlive) -> None:
         coroutine = self._tables.string(record.coroutine)
-        if coroutine in _HOUSEKEEPING and not record.parent:
+        if coroutine in HOUSEKEEPING and not record.parent:
             self._housekeeping[record.task] = coroutine
             return
         if record.task in self._tasks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from asyncio_trace.model import columns as c
 from asyncio_trace.model.codes import NEVER, NONE, OUTCOMES, WAKER_KINDS
@@ -26,32 +26,35 @@ from asyncio_trace.model.tables import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from asyncio_trace.model.interned import Interned
     from asyncio_trace.model.trace import Trace
 
+    At: TypeAlias = slice | npt.NDArray[np.intp]
 
-def rows_of_columns(columns: c.Columns, trace: Trace, at: slice) -> Iterator[Any]:
-    """The rows that stand at `at` in the columns of a trace."""
+
+def rows_of_columns(columns: c.Columns, trace: Trace, at: At) -> Iterator[Any]:
+    """The rows that stand at `at` in the columns of a trace: a slice, or an array of places."""
     return _DECODERS[type(columns)](columns, trace, at)
 
 
-def _times(column: npt.NDArray[Any], at: slice) -> list[int | None]:
+def _times(column: npt.NDArray[Any], at: At) -> list[int | None]:
     return [None if ns == NEVER else ns for ns in column[at].tolist()]
 
 
-def _ids(column: npt.NDArray[Any], rows: npt.NDArray[Any], at: slice) -> list[int | None]:
+def _ids(column: npt.NDArray[Any], rows: npt.NDArray[Any], at: At) -> list[int | None]:
     """Ids of tasks, where there is a task."""
     ids = zip(column[at].tolist(), rows[at].tolist(), strict=True)
     return [None if row == NONE and not number else number for number, row in ids]
 
 
-def _named(column: npt.NDArray[Any], values: Interned[Any], at: slice) -> list[Any]:
+def _named(column: npt.NDArray[Any], values: Interned[Any], at: At) -> list[Any]:
     return [None if number == NONE else values[number] for number in column[at].tolist()]
 
 
-def _wakers(columns: c.WakerColumns, trace: Trace, at: slice) -> Iterator[Waker | None]:
+def _wakers(columns: c.WakerColumns, trace: Trace, at: At) -> Iterator[Waker | None]:
     for kind, task, ns, site, label in zip(
         columns.kind[at].tolist(),
         _ids(columns.task, columns.task_row, at),
@@ -63,7 +66,7 @@ def _wakers(columns: c.WakerColumns, trace: Trace, at: slice) -> Iterator[Waker 
         yield Waker(WAKER_KINDS[kind], task, ns, site, label) if kind else None
 
 
-def _tasks(columns: c.TaskColumns, trace: Trace, at: slice) -> Iterator[Task]:
+def _tasks(columns: c.TaskColumns, trace: Trace, at: At) -> Iterator[Task]:
     spans = trace.parent_spans
     for (
         id_, name, coroutine, parent, loop, created, started, ended, outcome, exception, site, running, ready, waiting, steps,
@@ -94,7 +97,7 @@ def _tasks(columns: c.TaskColumns, trace: Trace, at: slice) -> Iterator[Task]:
         )  # fmt: skip
 
 
-def _runs(columns: c.RunColumns, trace: Trace, at: slice) -> Iterator[Run]:
+def _runs(columns: c.RunColumns, trace: Trace, at: At) -> Iterator[Run]:
     return map(
         Run,
         _ids(columns.task, columns.task_row, at),
@@ -105,7 +108,7 @@ def _runs(columns: c.RunColumns, trace: Trace, at: slice) -> Iterator[Run]:
     )
 
 
-def _waits(columns: c.WaitColumns, trace: Trace, at: slice) -> Iterator[Wait]:
+def _waits(columns: c.WaitColumns, trace: Trace, at: At) -> Iterator[Wait]:
     awaited = map(
         Awaited,
         _named(columns.awaited_type, trace.strings, at),
@@ -125,7 +128,7 @@ def _waits(columns: c.WaitColumns, trace: Trace, at: slice) -> Iterator[Wait]:
     )
 
 
-def _futures(columns: c.FutureColumns, trace: Trace, at: slice) -> Iterator[Future]:
+def _futures(columns: c.FutureColumns, trace: Trace, at: At) -> Iterator[Future]:
     return map(
         Future,
         columns.id[at].tolist(),
@@ -140,7 +143,7 @@ def _futures(columns: c.FutureColumns, trace: Trace, at: slice) -> Iterator[Futu
     )
 
 
-def _jobs(columns: c.JobColumns, trace: Trace, at: slice) -> Iterator[Job]:
+def _jobs(columns: c.JobColumns, trace: Trace, at: At) -> Iterator[Job]:
     names = _named(columns.thread_name, trace.strings, at)
     return map(
         Job,
@@ -159,11 +162,11 @@ def _jobs(columns: c.JobColumns, trace: Trace, at: slice) -> Iterator[Job]:
     )
 
 
-def _idle(columns: c.IdleColumns, _: Trace, at: slice) -> Iterator[Idle]:
+def _idle(columns: c.IdleColumns, _: Trace, at: At) -> Iterator[Idle]:
     return map(Idle, columns.loop[at].tolist(), columns.start_ns[at].tolist(), columns.end_ns[at].tolist())
 
 
-def _callbacks(columns: c.CallbackColumns, trace: Trace, at: slice) -> Iterator[Callback]:
+def _callbacks(columns: c.CallbackColumns, trace: Trace, at: At) -> Iterator[Callback]:
     return map(
         Callback,
         _named(columns.name, trace.strings, at),
@@ -175,7 +178,7 @@ def _callbacks(columns: c.CallbackColumns, trace: Trace, at: slice) -> Iterator[
     )
 
 
-def _resources(columns: c.ResourceColumns, trace: Trace, at: slice) -> Iterator[Resource]:
+def _resources(columns: c.ResourceColumns, trace: Trace, at: At) -> Iterator[Resource]:
     return map(
         Resource,
         columns.id[at].tolist(),
@@ -186,7 +189,7 @@ def _resources(columns: c.ResourceColumns, trace: Trace, at: slice) -> Iterator[
     )
 
 
-def _holds(columns: c.HoldColumns, trace: Trace, at: slice) -> Iterator[Hold]:
+def _holds(columns: c.HoldColumns, trace: Trace, at: At) -> Iterator[Hold]:
     return map(
         Hold,
         columns.resource[at].tolist(),
@@ -198,7 +201,7 @@ def _holds(columns: c.HoldColumns, trace: Trace, at: slice) -> Iterator[Hold]:
     )
 
 
-def _levels(columns: c.LevelColumns, trace: Trace, at: slice) -> Iterator[Level]:
+def _levels(columns: c.LevelColumns, trace: Trace, at: At) -> Iterator[Level]:
     return map(
         Level,
         columns.resource[at].tolist(),
@@ -208,11 +211,11 @@ def _levels(columns: c.LevelColumns, trace: Trace, at: slice) -> Iterator[Level]
     )
 
 
-def _members(columns: c.MemberColumns, _: Trace, at: slice) -> Iterator[Member]:
+def _members(columns: c.MemberColumns, _: Trace, at: At) -> Iterator[Member]:
     return map(Member, columns.wait[at].tolist(), columns.id[at].tolist())
 
 
-def _wakes(columns: c.WakeColumns, _: Trace, at: slice) -> Iterator[Wake]:
+def _wakes(columns: c.WakeColumns, _: Trace, at: At) -> Iterator[Wake]:
     return map(
         Wake,
         columns.wait[at].tolist(),
@@ -222,7 +225,7 @@ def _wakes(columns: c.WakeColumns, _: Trace, at: slice) -> Iterator[Wake]:
     )
 
 
-def _iterations(columns: c.IterationColumns, _: Trace, at: slice) -> Iterator[Iteration]:
+def _iterations(columns: c.IterationColumns, _: Trace, at: At) -> Iterator[Iteration]:
     return map(
         Iteration,
         columns.loop[at].tolist(),
@@ -234,7 +237,7 @@ def _iterations(columns: c.IterationColumns, _: Trace, at: slice) -> Iterator[It
     )
 
 
-_DECODERS: dict[type[c.Columns], Callable[[Any, Trace, slice], Iterator[Any]]] = {
+_DECODERS: dict[type[c.Columns], Callable[[Any, Trace, Any], Iterator[Any]]] = {
     c.TaskColumns: _tasks,
     c.RunColumns: _runs,
     c.WaitColumns: _waits,

@@ -75,6 +75,11 @@ def _own_frames(stack: tuple[Site, ...]) -> Iterator[Site]:
         yield site
 
 
+def own_place(stack: tuple[Site, ...]) -> Site | None:
+    """The program's own innermost frame of an await stack, or the innermost of all if asyncio's are the only ones."""
+    return next((site for site in reversed(stack) if not is_asyncio(site)), stack[-1] if stack else None)
+
+
 def of_stack(stack: tuple[Site, ...]) -> tuple[str, str] | None:
     """Kind and label that the stack alone tells; None if it tells nothing."""
     inner: tuple[str, str] | None = None

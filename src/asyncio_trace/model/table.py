@@ -58,6 +58,12 @@ class Table(Sequence[R], Generic[R, C]):
             raise TypeError("the tables of a recording can't be changed")
         self._rows.append(row)
 
+    def take(self, places: npt.NDArray[np.intp]) -> list[R]:
+        """The rows at these places, as `numpy.flatnonzero` finds them in the columns."""
+        if self._rows is not None:
+            return [self._rows[place] for place in places.tolist()]
+        return list(self._made(places))
+
     def to_numpy(self) -> dict[str, npt.NDArray[np.generic]]:
         """The columns by name; those of a waker are named like `waker_kind`."""
         return {name: array for name, _, array in self.columns.arrays()}  # type: ignore[attr-defined]
@@ -125,7 +131,7 @@ class Table(Sequence[R], Generic[R, C]):
         more = f", ... {len(self):,} rows" if len(self) > 3 else ""
         return f"[{rows}{more}]"
 
-    def _made(self, place: slice) -> Iterator[Any]:
+    def _made(self, place: slice | npt.NDArray[np.intp]) -> Iterator[Any]:
         from asyncio_trace.model.decode import rows_of_columns
 
         return rows_of_columns(self._columns, self._trace, place)  # type: ignore[arg-type]

@@ -7,11 +7,14 @@ docs/reference/otlp-attributes.md lists them all.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from asyncio_trace.exporters.otlp.span import Attributes
-from asyncio_trace.model import Job, Program, Site, Task, Trace, Wait, Waker
+from asyncio_trace.model import Job, Program, Site, Task, Wait, Waker
+from asyncio_trace.model.kinds import own_place
+from asyncio_trace.model.witnesses import Sample
 
 STACK_FRAMES = 64
 """Frames written into one `code.stacktrace`; of a deeper stack the outermost and innermost halves are kept."""
@@ -28,16 +31,6 @@ def program_name(program: Program) -> str:
             path = PurePath(script)
             return (path.parent.name if path.name == "__main__.py" else path.name) or "python"
     return "python"
-
-
-def is_asyncio(site: Site) -> bool:
-    """True for asyncio's own code, false for the program's (and for packages that only begin with the same letters)."""
-    return site.module.partition(".")[0] == "asyncio"
-
-
-def innermost(stack: tuple[Site, ...]) -> Site | None:
-    """The program's own innermost frame of an await stack, or the innermost of all if asyncio's are the only ones."""
-    return next((site for site in reversed(stack) if not is_asyncio(site)), stack[-1] if stack else None)
 
 
 def place_text(site: Site) -> str:
@@ -89,16 +82,17 @@ def task_attributes(task: Task, loop_thread: tuple[int, str] | None) -> Attribut
 
 def waker_attributes(waker: Waker, tasks: dict[int, Task]) -> Attributes:
     """Who made the awaited thing resolve, and where in the code."""
-    woken_by = tasks.get(waker.task) if waker.task is not None else None
-    return _known(
-        {
-            "asyncio.wake.kind": waker.kind,
-            "asyncio.wake.task": waker.task,
-            "asyncio.wake.coroutine": woken_by.coroutine if woken_by else None,
-            "asyncio.wake.label": waker.label,
-            "asyncio.wake.at": place_text(waker.at) if waker.at else None,
-        }
-    )
+    out: Attributes = {"asyncio.wake.kind": waker.kind}
+    if waker.task is not None:
+        out["asyncio.wake.task"] = waker.task
+        woken_by = tasks.get(waker.task)
+        if woken_by is not None and woken_by.coroutine:
+            out["asyncio.wake.coroutine"] = woken_by.coroutine
+    if waker.label:
+        out["asyncio.wake.label"] = waker.label
+    if waker.at is not None:
+        out["asyncio.wake.at"] = place_text(waker.at)
+    return out
 
 
 def canceller_attributes(waker: Waker, tasks: dict[int, Task]) -> Attributes:
@@ -122,21 +116,33 @@ def wait_name(wait: Wait, tasks: dict[int, Task]) -> str:
 def wait_attributes(wait: Wait, end_ns: int) -> Attributes:
     """What a wait is on and how long; `end_ns` is its end, or the trace's if it has none."""
     ready_ns = end_ns if wait.ready_ns is None else wait.ready_ns
-    out = _known(
-        {
-            "asyncio.wait.kind": wait.kind,
-            "asyncio.wait.waiting_ns": ready_ns - wait.start_ns,
-            "asyncio.wait.ready_ns": end_ns - ready_ns,
-            "asyncio.awaited.type": wait.awaited.type,
-            "asyncio.awaited.id": wait.awaited.id,
-            "asyncio.awaited.label": wait.awaited.label,
-        }
-    )
+    awaited = wait.awaited
+    out: Attributes = {
+        "asyncio.wait.kind": wait.kind,
+        "asyncio.wait.waiting_ns": ready_ns - wait.start_ns,
+        "asyncio.wait.ready_ns": end_ns - ready_ns,
+    }
+    if awaited.type:
+        out["asyncio.awaited.type"] = awaited.type
+    if awaited.id is not None:
+        out["asyncio.awaited.id"] = awaited.id
+    if awaited.label:
+        out["asyncio.awaited.label"] = awaited.label
     if wait.end_ns is None:
         out["asyncio.wait.pending"] = True
-    if wait.stack:
-        out |= code(innermost(wait.stack))
-        out["code.stacktrace"] = stack_text(wait.stack)
+    return out
+
+
+def stack_attributes(stack: tuple[Site, ...]) -> Attributes:
+    """Where a wait or a run is: the program's own innermost line, and the whole stack."""
+    return {**code(own_place(stack)), "code.stacktrace": stack_text(stack)} if stack else {}
+
+
+def sample_attributes(sample: Sample) -> Attributes:
+    """Where a step stood while it blocked."""
+    out = stack_attributes(sample.stack)
+    if sample.late_ns:
+        out["asyncio.step.late_ns"] = sample.late_ns
     return out
 
 
@@ -157,26 +163,40 @@ def job_attributes(job: Job) -> Attributes:
     return {**out, **code(job.at)}
 
 
-def root_attributes(trace: Trace) -> Attributes:
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the program's span says in numbers. Times in nanoseconds, summed over loops."""
+
+    outcomes: Mapping[str, int]
+    """Tasks by outcome."""
+    waits: int
+    runs: int
+    futures: int
+    jobs: int
+    running_ns: int
+    idle_ns: int
+    dropped_events: int
+    complete: bool
+
+
+def root_attributes(program: Program, totals: Totals) -> Attributes:
     """The program as a whole: its totals, and how far the recording can be trusted."""
-    program = trace.program
-    outcomes = Counter(task.outcome for task in trace.tasks)
     out: Attributes = {
         "asyncio.program.name": program_name(program),
         "asyncio.python": program.python,
         "asyncio.core": program.core,
         "asyncio.loops.types": sorted({loop.type for loop in program.loops}),
         "asyncio.loops.total": len(program.loops),
-        "asyncio.tasks.total": len(trace.tasks),
-        **{f"asyncio.tasks.{outcome}": count for outcome, count in sorted(outcomes.items())},
-        "asyncio.waits.total": len(trace.waits),
-        "asyncio.runs.total": len(trace.runs),
-        "asyncio.futures.total": len(trace.futures),
-        "asyncio.jobs.total": len(trace.jobs),
-        "asyncio.running_ns": sum(run.end_ns - run.start_ns for run in trace.runs),
-        "asyncio.idle_ns": sum(idle.end_ns - idle.start_ns for idle in trace.idle),
-        "asyncio.dropped_events": trace.dropped_events,
-        "asyncio.complete": trace.complete,
+        "asyncio.tasks.total": sum(totals.outcomes.values()),
+        **{f"asyncio.tasks.{outcome}": count for outcome, count in sorted(totals.outcomes.items())},
+        "asyncio.waits.total": totals.waits,
+        "asyncio.runs.total": totals.runs,
+        "asyncio.futures.total": totals.futures,
+        "asyncio.jobs.total": totals.jobs,
+        "asyncio.running_ns": totals.running_ns,
+        "asyncio.idle_ns": totals.idle_ns,
+        "asyncio.dropped_events": totals.dropped_events,
+        "asyncio.complete": totals.complete,
     }
     # The program's arguments stay here: they may hold secrets, and a span travels to places that a recording does not.
     return {key: value for key, value in out.items() if value not in ("", [])}

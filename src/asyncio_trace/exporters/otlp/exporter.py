@@ -1,11 +1,12 @@
-"""The exporter that `--otlp` selects: convert the whole trace, then send it batch by batch."""
+"""The exporter that `--otlp` selects: convert the whole trace, then send it request by request."""
 
 from __future__ import annotations
 
 from asyncio_trace.errors import OutputError
 from asyncio_trace.exporters.otlp import settings as where
+from asyncio_trace.exporters.otlp.encode import Encoder
 from asyncio_trace.exporters.otlp.span import Span
-from asyncio_trace.exporters.otlp.spans import BLOCK_THRESHOLD_NS, MAX_SPANS, WAIT_THRESHOLD_NS, build_spans
+from asyncio_trace.exporters.otlp.spans import MAX_SPANS, WAIT_THRESHOLD_NS, build_spans
 from asyncio_trace.exporters.protocol import Progress, no_progress
 from asyncio_trace.model import Trace
 
@@ -15,7 +16,7 @@ class OtlpExporter:
 
     Args:
         wait_threshold_ns: Waits of at least so many nanoseconds become spans.
-        block_threshold_ns: Runs of more than so many nanoseconds become spans.
+        block_threshold_ns: Runs of more than so many nanoseconds become spans; by default what the tracer took for blocking.
         max_spans: Spans in one trace at most; what is beyond is counted on the spans that stay.
     """
 
@@ -24,7 +25,7 @@ class OtlpExporter:
     def __init__(
         self,
         wait_threshold_ns: int = WAIT_THRESHOLD_NS,
-        block_threshold_ns: int = BLOCK_THRESHOLD_NS,
+        block_threshold_ns: int | None = None,
         max_spans: int = MAX_SPANS,
     ) -> None:
         self.wait_threshold_ns = wait_threshold_ns
@@ -53,17 +54,18 @@ class OtlpExporter:
             return
         settings = where.resolve(target)
         # Here, because OpenTelemetry and gRPC take a third of a second to import.
-        from asyncio_trace.exporters.otlp import sdk, send
+        from asyncio_trace.exporters.otlp import resource, send
 
         with send.silence():
-            spans = list(sdk.to_sdk(self._spans(trace), sdk.resource_of(trace.program)))
+            spans = self._spans(trace)
+            requests = Encoder().requests(spans, resource.origin_of(trace.program))
             sent = 0
             progress(sent, len(spans))
             try:
                 with send.Sender(settings) as sender:
-                    for batch in sdk.batches(spans):
-                        sender.send(batch)
-                        sent += len(batch)
+                    for request in requests:
+                        sender.send(request)
+                        sent += request.spans
                         progress(sent, len(spans))
             except send.SendError as error:
                 message = (

@@ -1,13 +1,24 @@
-"""Where each task goes: under which parent, in which trace, from when to when. Children never stick out of their parents."""
+"""Where each task goes: under which parent, in which trace, from when to when. Children never stick out of their parents.
+
+All of a short program is one trace. A long one has a trace for each of its top-level tasks, which in a service are its requests
+and connections, and one of its own. A task is top-level if no task created it, or one that lives so long that it is no request
+itself: a main task that serves, a worker that takes jobs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from asyncio_trace.model import Task, Trace
+from asyncio_trace.exporters.otlp.rows import Rows
+from asyncio_trace.model import Task
 
 SAMPLED = 1
 """The bit of OpenTelemetry's trace flags that says that a span is recorded and will reach a collector."""
+
+
+LONG_LIVED_NS = 30_000_000_000
+"""A task that lives so many nanoseconds is no request; in a program that is split, those that it creates are top-level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,8 @@ class Place:
     end: int
     detached: bool
     """True if the task outlived its creator: it goes under a PRODUCER span at its creation."""
+    top: bool = False
+    """True if it is the root of a trace of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +67,24 @@ class Layout:
     places: dict[int, Place]
 
 
-def last_ns(trace: Trace) -> int:
-    """The last instant that the trace knows, in nanoseconds since it began; a cut recording's duration may fall short of it."""
-    ends = [trace.program.duration_ns]
-    for task in trace.tasks:
-        ends += (task.created_ns, task.ended_ns or 0)
-    ends += (run.end_ns for run in trace.runs)
-    for wait in trace.waits:
-        ends += (wait.start_ns, wait.end_ns or 0)
-    for job in trace.jobs:
-        ends += (job.submitted_ns, job.ended_ns or 0)
-    return max(ends)
+def lay_out(rows: Rows, trace_id: int, new_trace_id: Callable[[], int] | None = None) -> Layout:
+    """Find every task's place.
 
-
-def lay_out(trace: Trace, trace_id: int) -> Layout:
-    """Find every task's place. `trace_id` is the trace of the root and of all that the program's own spans don't claim."""
-    clock = Clock(trace.program.started_unix_ns)
-    start, end = clock.at(trace.program.recorded_from_ns), clock.at(last_ns(trace))
+    Args:
+        rows: Where the tasks are from.
+        trace_id: The trace of the root and of all that the program's own spans don't claim.
+        new_trace_id: Makes the id of a top-level task's trace; without it there are none.
+    """
+    # A damaged header may hold anything, but a span's times are unsigned 64-bit integers.
+    clock = Clock(min(max(rows.program.started_unix_ns, 0), 1 << 62))
+    start = max(0, clock.at(rows.program.recorded_from_ns))
+    end = max(start, clock.at(rows.end_ns))
     places: dict[int, Place] = {}
-    for task in _creators_first(list(trace.tasks)):
-        places[task.id] = _place(task, places, clock, trace_id, start, end)
+    for task in _creators_first(rows.tasks):
+        place = _place(task, places, clock, trace_id, start, end)
+        if new_trace_id is not None and _is_top(place, places):
+            place = Place(task, new_trace_id(), None, None, None, place.start, place.end, detached=False, top=True)
+        places[task.id] = place
     return Layout(clock, trace_id, start, end, places)
 
 
@@ -111,3 +122,10 @@ def _place(task: Task, places: dict[int, Place], clock: Clock, trace_id: int, ro
     start = max(start, creator.start)
     end = max(start, end)
     return Place(task, creator.trace_id, creator.task.id, None, creator.context, start, end, detached=end > creator.end)
+
+
+def _is_top(place: Place, places: dict[int, Place]) -> bool:
+    if place.context is not None:
+        return False  # the program's own span holds it, however long that takes
+    creator = places[place.parent] if place.parent is not None else None
+    return creator is None or creator.end - creator.start >= LONG_LIVED_NS

@@ -19,6 +19,7 @@ The specification counts that variable in milliseconds, the Python SDK in second
 """
 DEFAULT_TIMEOUT_S = 10.0
 TRACES_PATH = "/v1/traces"
+METRICS_PATH = "/v1/metrics"
 
 
 @dataclass(frozen=True, slots=True)

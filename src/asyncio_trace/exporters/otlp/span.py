@@ -1,8 +1,9 @@
-"""Plain descriptions of spans: what `sdk` turns into OpenTelemetry objects. Times are Unix nanoseconds, whole microseconds."""
+"""Plain descriptions of spans: what `encode` turns into OTLP's bytes. Times are Unix nanoseconds, whole microseconds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Literal
 
 Value = str | bool | int | float | list[str]
@@ -15,7 +16,10 @@ MAX_LINKS = 128
 """Links kept on one span, likewise."""
 
 
-@dataclass(frozen=True, slots=True)
+_instant = attrgetter("unix_ns")
+
+
+@dataclass(slots=True)
 class Event:
     """Something that happened at one instant of a span."""
 
@@ -26,7 +30,7 @@ class Event:
     """True for one that must survive when a span has too many."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Link:
     """A pointer to another span."""
 
@@ -58,11 +62,15 @@ class Span:
 
     def limit(self) -> None:
         """Order the events by time; keep no more events and links than collectors accept, and count the rest in attributes."""
+        if len(self.events) <= MAX_EVENTS and len(self.links) <= MAX_LINKS and not self.omitted_events:
+            if len(self.events) > 1:
+                self.events.sort(key=_instant)
+            return
         kept = sorted(self.events, key=lambda event: (not event.vital, event.unix_ns))[:MAX_EVENTS]
         omitted = self.omitted_events + len(self.events) - len(kept)
         if omitted:
             self.attributes["asyncio.events.omitted"] = omitted
-        self.events = sorted(kept, key=lambda event: event.unix_ns)
+        self.events = sorted(kept, key=_instant)
         if len(self.links) > MAX_LINKS:
             self.attributes["asyncio.links.omitted"] = len(self.links) - MAX_LINKS
             del self.links[MAX_LINKS:]

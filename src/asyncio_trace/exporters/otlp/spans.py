@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import random
-from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
 
 from asyncio_trace.exporters.otlp import describe
+from asyncio_trace.exporters.otlp.describe import Totals
 from asyncio_trace.exporters.otlp.fold import Extra, ExtraKind, Folded, Selection, select
-from asyncio_trace.exporters.otlp.layout import Layout, Place, last_ns, lay_out
+from asyncio_trace.exporters.otlp.layout import Layout, Place, lay_out
+from asyncio_trace.exporters.otlp.rows import Rows, rows_of, totals_of
 from asyncio_trace.exporters.otlp.span import Attributes, Event, Link, Span
-from asyncio_trace.model import Job, Run, Task, Trace, Wait, Waker
+from asyncio_trace.model import Job, Run, Site, Task, Trace, Wait, Waker
 
 WAIT_THRESHOLD_NS = 1_000_000
 """Shorter waits get no span; the task's totals hold them."""
-BLOCK_THRESHOLD_NS = 100_000_000
-"""Longer runs get a span, for they kept the loop from everything else."""
 MAX_SPANS = 2_000
 """Spans in one trace, beyond which Jaeger's UI gets slow and its critical path fails."""
 
@@ -23,7 +25,7 @@ def build_spans(
     trace: Trace,
     *,
     wait_threshold_ns: int = WAIT_THRESHOLD_NS,
-    block_threshold_ns: int = BLOCK_THRESHOLD_NS,
+    block_threshold_ns: int | None = None,
     max_spans: int = MAX_SPANS,
     rng: random.Random | None = None,
 ) -> list[Span]:
@@ -32,39 +34,70 @@ def build_spans(
     Args:
         trace: What to map.
         wait_threshold_ns: Waits of at least so many nanoseconds become spans.
-        block_threshold_ns: Runs of more than so many nanoseconds become spans.
+        block_threshold_ns: Runs of more than so many nanoseconds become spans; by default what the tracer took for blocking.
         max_spans: Spans in one trace at most; what is beyond is counted on the spans that stay.
-        rng: Where ids come from; the system's by default, so that ids never repeat.
+        rng: Where ids come from; by default one that the system's seeds, so that ids never repeat.
     """
-    return _Builder(trace, wait_threshold_ns, block_threshold_ns, max_spans, rng or random.SystemRandom()).build()
+    block_ns = trace.program.block_threshold_ns if block_threshold_ns is None else block_threshold_ns
+    rows = rows_of(trace, wait_threshold_ns, block_ns)
+    builder = _Builder(rows, max_spans, rng or new_rng(), None)
+    return builder.build(totals_of(trace, rows.tasks))
+
+
+def new_rng() -> random.Random:
+    """A source of ids that never repeats another's."""
+    return random.Random(os.urandom(32))
+
+
+@dataclass(slots=True)
+class Whole:
+    """What is known of a program that is told part by part, with what one task set off never in two parts."""
+
+    trace_id: int
+    """The program's trace. Each top-level task is a trace of its own."""
+    folded: Folded = field(default_factory=Folded)
+    """All that has been left out so far."""
+    traces: int = 0
+    """Top-level tasks so far."""
+
+
+def build_part(
+    rows: Rows, whole: Whole, rng: random.Random, max_spans: int = MAX_SPANS, totals: Totals | None = None
+) -> list[Span]:
+    """Map a part of a program to spans; the last, which comes with totals, has the program's own span, first."""
+    return _Builder(rows, max_spans, rng, whole).build(totals)
 
 
 class _Builder:
-    """One conversion: the trace, the layout, and what has been built so far."""
+    """One conversion: the rows, the layout, and what has been built so far."""
 
-    def __init__(self, trace: Trace, wait_ns: int, block_ns: int, max_spans: int, rng: random.Random) -> None:
-        self.trace = trace
+    def __init__(self, rows: Rows, max_spans: int, rng: random.Random, whole: Whole | None) -> None:
+        self.rows = rows
         self.rng = rng
+        self.whole = whole
         self.used_ids: set[int] = set()
-        self.tasks = {task.id: task for task in trace.tasks}
-        self.threads = {loop.id: (loop.thread, loop.thread_name) for loop in trace.program.loops}
-        self.end_ns = last_ns(trace)
-        self.layout: Layout = lay_out(trace, rng.getrandbits(128) or 1)
-        self.waits: dict[int, list[Wait]] = {}
-        for wait in trace.waits:
-            self.waits.setdefault(wait.task, []).append(wait)
-        self.short: dict[int, tuple[int, int]] = {}
-        extras = [*self._waits(wait_ns), *self._steps(block_ns), *self._jobs()]
+        self.tasks = {**rows.others, **{task.id: task for task in rows.tasks}}
+        self.threads = {loop.id: (loop.thread, loop.thread_name) for loop in rows.program.loops}
+        self.end_ns = rows.end_ns
+        self.layout: Layout = self._lay_out(max_spans)
+        extras = [*self._waits(), *self._steps(), *self._jobs()]
         self.selection: Selection = select(self.layout, extras, max_spans)
-        self.root = self._span(
-            describe.program_name(trace.program), self.layout.trace_id, None, self.layout.start, self.layout.end
-        )
+        name = f"asyncio: {describe.program_name(rows.program)}"
+        self.root = self._span(name, self.layout.trace_id, None, self.layout.start, self.layout.end)
         self.of_task: dict[int, Span] = {}
+        self.stacks: dict[int, tuple[tuple[Site, ...], Attributes]] = {}
+        """Attributes of await stacks by the stack's identity: a trace has few, and each wait refers to one."""
 
-    def build(self) -> list[Span]:
-        self.root.name = f"asyncio: {self.root.name}"
-        self.root.attributes = describe.root_attributes(self.trace)
-        spans = [self.root]
+    def build(self, totals: Totals | None) -> list[Span]:
+        spans = []
+        traces = sum(place.top for place in self.layout.places.values())
+        if self.whole is not None:
+            traces = self.whole.traces = self.whole.traces + traces
+        if totals is not None:
+            spans = [self.root]
+            self.root.attributes = describe.root_attributes(self.rows.program, totals)
+            if traces:
+                self.root.attributes["asyncio.program.traces"] = traces
         for place in self.layout.places.values():
             if place.task.id in self.selection.tasks:
                 spans += self._task(place)
@@ -75,6 +108,20 @@ class _Builder:
             span.limit()
         return spans
 
+    def _lay_out(self, max_spans: int) -> Layout:
+        """One trace if all fits into it, or if it would be one anyway; else one for each top-level task."""
+        if self.whole is not None:
+            return lay_out(self.rows, self.whole.trace_id, self._trace_id)
+        trace_id = self._trace_id()
+        if len(self.rows.tasks) + len(self.rows.waits) > max_spans:
+            layout = lay_out(self.rows, trace_id, self._trace_id)
+            if sum(place.top for place in layout.places.values()) > 1:
+                return layout
+        return lay_out(self.rows, trace_id)
+
+    def _trace_id(self) -> int:
+        return self.rng.getrandbits(128) or 1
+
     def _span(self, name: str, trace_id: int, parent_id: int | None, start: int, end: int) -> Span:
         span_id = 0
         while not span_id or span_id in self.used_ids:
@@ -84,28 +131,22 @@ class _Builder:
 
     # Candidates
 
-    def _waits(self, threshold_ns: int) -> list[Extra]:
+    def _waits(self) -> list[Extra]:
         out = []
-        for wait in self.trace.waits:
+        for wait in self.rows.waits:
             place = self.layout.places.get(wait.task)
-            if place is None:
-                continue
-            end_ns = self.end_ns if wait.end_ns is None else wait.end_ns
-            duration = end_ns - wait.start_ns
-            if duration >= threshold_ns:
-                out.append(self._within(place, "wait", wait, wait.start_ns, end_ns))
-            else:
-                count, total = self.short.get(wait.task, (0, 0))
-                self.short[wait.task] = count + 1, total + duration
+            if place is not None:
+                out.append(
+                    self._within(place, "wait", wait, wait.start_ns, self.end_ns if wait.end_ns is None else wait.end_ns)
+                )
         return out
 
-    def _steps(self, threshold_ns: int) -> list[Extra]:
-        long = (run for run in self.trace.runs if run.end_ns - run.start_ns > threshold_ns)
-        return [self._within(self._place_of(run.task), "step", run, run.start_ns, run.end_ns) for run in long]
+    def _steps(self) -> list[Extra]:
+        return [self._within(self._place_of(run.task), "step", run, run.start_ns, run.end_ns) for run in self.rows.runs]
 
     def _jobs(self) -> list[Extra]:
         out = []
-        for job in self.trace.jobs:
+        for job in self.rows.jobs:
             start_ns = job.submitted_ns if job.started_ns is None else job.started_ns
             end_ns = self.end_ns if job.ended_ns is None else job.ended_ns
             place = self._place_of(job.task)
@@ -130,9 +171,9 @@ class _Builder:
 
     def _task(self, place: Place) -> list[Span]:
         task = place.task
-        parent = self.root if place.parent is None else self.of_task[place.parent]
+        parent = None if place.top else self.root if place.parent is None else self.of_task[place.parent]
         out: list[Span] = []
-        if place.detached:
+        if place.detached and parent is not None:
             start = min(place.start, parent.end_unix_ns)
             producer = self._span(
                 f"create_task {task.coroutine}", place.trace_id, parent.span_id, start, min(start + 1000, parent.end_unix_ns)
@@ -141,13 +182,19 @@ class _Builder:
             producer.attributes = {"asyncio.task.id": task.id, **describe.code(task.created_at)}
             out.append(producer)
             parent = producer
-        parent_id = place.remote[1] if place.remote else parent.span_id
+        parent_id = place.remote[1] if place.remote else parent.span_id if parent is not None else None
         span = self._span(task.coroutine or task.name, place.trace_id, parent_id, place.start, place.end)
         span.kind = "consumer" if place.detached else "internal"
         span.parent_is_remote = place.remote is not None
         span.attributes = describe.task_attributes(task, self.threads.get(task.loop))
-        if task.id in self.short:
-            span.attributes["asyncio.waits.short"], span.attributes["asyncio.waits.short_ns"] = self.short[task.id]
+        if place.top:
+            span.attributes["asyncio.program.trace_id"] = f"{self.layout.trace_id:032x}"
+        left = self.rows.left_out.get(task.id)
+        if left is not None and left.short_waits:
+            span.attributes["asyncio.waits.short"], span.attributes["asyncio.waits.short_ns"] = (
+                left.short_waits,
+                left.short_waits_ns,
+            )
         self._outcome(span, task)
         self.of_task[task.id] = span
         return [*out, span]
@@ -176,6 +223,7 @@ class _Builder:
     def _fill_wait(self, span: Span, wait: Wait) -> None:
         span.name = describe.wait_name(wait, self.tasks)
         span.attributes = describe.wait_attributes(wait, self.end_ns if wait.end_ns is None else wait.end_ns)
+        span.attributes |= self._stack(wait.stack)
         if wait.waker is not None:
             woken = describe.waker_attributes(wait.waker, self.tasks)
             span.attributes |= woken
@@ -184,20 +232,27 @@ class _Builder:
         if wait.ready_ns is not None:
             span.events.append(Event("ready", self._instant(span, wait.ready_ns)))
 
+    def _stack(self, stack: tuple[Site, ...]) -> Attributes:
+        known = self.stacks.get(id(stack))
+        if known is None or known[0] is not stack:
+            known = self.stacks[id(stack)] = (stack, describe.stack_attributes(stack))
+        return known[1]
+
     def _fill_step(self, span: Span, run: Run) -> None:
         span.name = "blocking step"
         span.attributes = {"asyncio.step.ns": run.end_ns - run.start_ns, "asyncio.loop.id": run.loop}
         if run.callback:
             span.attributes["asyncio.callback"] = run.callback
-        # What blocked lies between the await that the task came back from and the one that it went into next.
-        waits = self.waits.get(run.task, []) if run.task is not None else []
-        index = bisect_left(waits, run.start_ns, key=lambda wait: wait.start_ns)
-        before = describe.innermost(waits[index - 1].stack) if index > 0 else None
-        after = describe.innermost(waits[index].stack) if index < len(waits) else None
-        if before:
-            span.attributes["asyncio.step.after"] = describe.place_text(before)
-        if after:
-            span.attributes["asyncio.step.before"] = describe.place_text(after)
+        places = self.rows.around.get((run.loop, run.start_ns))
+        if places is not None:
+            if places.sample is not None:
+                span.attributes |= describe.sample_attributes(places.sample)
+                span.events.append(Event("seen", self._instant(span, places.sample.ns)))
+            # What blocked lies between the await that the task came back from and the one that it went into next.
+            if places.before:
+                span.attributes["asyncio.step.after"] = describe.place_text(places.before)
+            if places.after:
+                span.attributes["asyncio.step.before"] = describe.place_text(places.after)
 
     def _fill_job(self, span: Span, job: Job, extra: Extra) -> None:
         span.name = f"job {job.function}"
@@ -220,11 +275,7 @@ class _Builder:
     # Events and accounts on spans that exist
 
     def _futures(self) -> None:
-        # Those inside a `sleep` or a `gather` are asyncio's own, though the site may be the program's line that called it.
-        inner = {wait.awaited.id for wait in self.trace.waits if wait.kind not in ("future", "other")}
-        for future in self.trace.futures:
-            if future.created_at is None or describe.is_asyncio(future.created_at) or future.id in inner:
-                continue
+        for future in self.rows.futures:
             facts: Attributes = {"asyncio.future.id": future.id, "asyncio.future.type": future.type}
             self._event("future created", future.created_by, future.created_ns, {**facts, **describe.code(future.created_at)})
             if future.resolved_ns is not None:
@@ -245,7 +296,11 @@ class _Builder:
         return self.root if task is None else self.of_task[task]
 
     def _account(self) -> None:
-        total = Folded()
+        total = self.whole.folded if self.whole is not None else Folded()
+        for task, left in self.rows.left_out.items():
+            if left.counts or left.tasks:
+                account = Folded(Counter(left.tasks), left.tasks_ns, Counter(left.counts), Counter(left.ns))
+                self.selection.folded.setdefault(self.selection.home.get(task, task), Folded()).add(account)
         for owner, folded in self.selection.folded.items():
             self._span_of(owner).attributes |= folded.attributes()
             total.add(folded)
