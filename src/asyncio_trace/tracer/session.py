@@ -148,12 +148,12 @@ def record_to(
     if _active is not None:
         raise UsageError("a trace is running already; stop it first")
     path = path.replace("{pid}", str(os.getpid()))
-    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags | (os.O_TRUNC if force else os.O_EXCL), 0o644)
     except FileExistsError:
         raise UsageError(f"{path} exists; take another name, or overwrite it with --force") from None
-    file = open(descriptor, "wb", buffering=0)  # noqa: SIM115
+    file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115
     header: dict[str, Any] = {
         "argv": list(sys.argv) if argv is None else argv,
         "python": platform.python_version(),
