@@ -139,6 +139,7 @@ begin_trace(PyObject *Py_UNUSED(module), PyObject *args)
     core.origin = origin;
     core.next_id = 1;
     core.outdated = 0;
+    stream_watch_runs(INT64_MAX);
     core.trace = ++core.last_trace;
     core.active = 1;
     return Py_BuildValue("(OO)", tasks, futures);
@@ -261,6 +262,27 @@ outdated(PyObject *Py_UNUSED(module), PyObject *args)
     }
     stream_outdated(table, last);
     core.outdated = 1;
+    Py_RETURN_NONE;
+}
+
+void
+long_run(void)
+{
+    PyObject *type, *value, *traceback; /* what is being raised goes on */
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_XDECREF(ask_slow("long_run", NULL, NULL, NULL));
+    PyErr_Restore(type, value, traceback);
+}
+
+/* watch_runs(limit_ns): call `slow.long_run` after each longer run of this trace. */
+static PyObject *
+watch_runs(PyObject *Py_UNUSED(module), PyObject *limit)
+{
+    long long ns = PyLong_AsLongLong(limit);
+    if (ns == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    stream_watch_runs(ns);
     Py_RETURN_NONE;
 }
 
@@ -400,6 +422,7 @@ static PyMethodDef methods[] = {
     {"extend", extend, METH_O, NULL},
     {"row", row, METH_O, NULL},
     {"outdated", outdated, METH_VARARGS, NULL},
+    {"watch_runs", watch_runs, METH_O, NULL},
     {"position", position, METH_NOARGS, NULL},
     {"next_id", next_id, METH_NOARGS, NULL},
     {"error_number", error_number, METH_NOARGS, NULL},

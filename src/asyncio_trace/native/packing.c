@@ -90,6 +90,23 @@ begin(void)
     return begin_slowly();
 }
 
+static int64_t longest_run = INT64_MAX;
+
+/* A run is on its way; if it was a long one, say so to who asked. */
+static inline void
+run_is_over(int64_t start, int64_t end)
+{
+    if (end - start > longest_run) {
+        long_run();
+    }
+}
+
+void
+stream_watch_runs(int64_t limit_ns)
+{
+    longest_run = limit_ns;
+}
+
 static inline void
 commit(unsigned char *end)
 {
@@ -113,6 +130,7 @@ stream_yielded(int64_t task, int64_t loop, int64_t start, int64_t end, int64_t s
     at = put_duration(at, &S.memory, end);
     at = put(at, (uint64_t)stack);
     commit(at);
+    run_is_over(start, end);
 }
 
 void
@@ -138,6 +156,7 @@ stream_step(int64_t task, int64_t loop, int64_t start, int64_t end, int64_t how,
     at = put(at, (uint64_t)made);
     at = put_back(at, start, made_ns);
     commit(at);
+    run_is_over(start, end);
 }
 
 void
@@ -170,6 +189,9 @@ stream_record(int kind, const int64_t *fields, int count)
     }
     at = put_record(at, &S.memory, kind, fields);
     commit(at);
+    if (kind == CALLBACK_RUN || kind == STEP) {
+        run_is_over(fields[2], fields[3]);
+    }
     return 1;
 }
 

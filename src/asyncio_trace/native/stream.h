@@ -65,6 +65,9 @@ void stream_change(int kind, int64_t resource, int64_t ns, int64_t waker, int64_
 void stream_row(const void *data, size_t size);
 /* Rows of a table (1 texts, 2 places, 3 stacks) with numbers up to `last` are not given out any more. */
 void stream_outdated(int table, int64_t last);
+/* Call `long_run` after each run of more than this, with the GIL; INT64_MAX for none. */
+void stream_watch_runs(int64_t limit_ns);
+void long_run(void); /* module.c */
 /* The segment that is being written (-1 before the first of a ring) and the bytes that its file has. */
 void stream_position(int64_t *segment, int64_t *bytes);
 /* Records that were dropped because no chunk was free; once the stream is closed, also those that could not be written. */

@@ -32,6 +32,11 @@ class Alive:
         self._told: set[tuple[str, int]] = set()
         """What of `_things` the segment has told."""
 
+    @property
+    def tasks(self) -> int:
+        """How many tasks there are."""
+        return len(self._tasks)
+
     def take(self, record: r.Record) -> None:
         """A record passes by."""
         if isinstance(record, r.YieldedStep):

@@ -26,17 +26,14 @@ def begin(settings: dict[str, Any]) -> None:
     """
     notice = settings["notice"]
     try:
-        running = session.record_to(
-            settings["recording"],
-            core=settings["core"],
-            argv=settings["argv"],
-            force=settings["force"],
-            block_threshold_ns=settings["block_threshold_ns"],
-        )
+        running = _record(settings)
     except OSError:
         _leave_notice(notice)
         raise
-    end = _Ending(running, settings["recording"].replace("{pid}", str(os.getpid())), notice)
+    path = settings["recording"].replace("{pid}", str(os.getpid()))
+    if running.flight is not None:
+        path = running.flight.header  # what is there from the beginning
+    end = _Ending(running, path, notice)
     # registered before the program registers anything, so it runs after all of that
     atexit.register(end)
     _end_before_hard_exit(end)
@@ -47,6 +44,24 @@ def begin(settings: dict[str, Any]) -> None:
         except Exception as error:
             sys.stderr.write(f"asyncio-trace: no loop is to be had from --loop {name}: {type(error).__name__}: {error}\n")
             raise SystemExit(2) from None
+
+
+def _record(settings: dict[str, Any]) -> session.Session:
+    when = None
+    if settings["ring"] is not None:
+        from asyncio_trace.recording.limits import parse_when
+
+        when = parse_when(settings["when"])
+    return session.record_to(
+        settings["recording"],
+        core=settings["core"],
+        argv=settings["argv"],
+        force=settings["force"],
+        block_threshold_ns=settings["block_threshold_ns"],
+        ring=settings["ring"],
+        when=when,
+        more={"group": settings["group"]},
+    )
 
 
 def loop_factory(name: str) -> Any:
@@ -94,8 +109,10 @@ class _Ending:
         """End it."""
         if session.active() is not self.running:
             return
-        failure = self.running.end()
         gone = self._file is not None and _identity(self._path) != self._file
+        failure = self.running.end(exception=_died_of_exception())
+        if self.running.flight is None:  # a ring is there no more
+            gone = self._file is not None and _identity(self._path) != self._file
         if failure is not None:
             lost = self.running.recorder.lost_events
             _tell(f"the recording has a gap{f' of {lost} events or more' if lost else ''}: {failure}")
@@ -103,6 +120,12 @@ class _Ending:
             _tell(f"the recording is lost: the program removed {self._path}")
         if self.running.recorder.refused or gone:
             _leave_notice(self._notice)
+
+
+def _died_of_exception() -> bool:
+    """Whether the interpreter ends because of an exception that nobody caught."""
+    error = getattr(sys, "last_value", None)
+    return error is not None and not isinstance(error, KeyboardInterrupt)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

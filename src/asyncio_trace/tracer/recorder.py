@@ -186,6 +186,9 @@ class Recorder:
 
     def _cleared(self, table: str) -> None:
         """A table begins afresh: the numbers that it has given so far are not given again. Call this under the lock."""
+        outdated = getattr(self.sink, "outdated", None)
+        if outdated is not None:
+            outdated(table, self._last[table])
 
     def _add_row(self, table: str, *columns: Any) -> int:
         """Give a row the next number of its table. It is on its way before anybody can name it. Call this under the lock."""
@@ -229,6 +232,15 @@ class Recorder:
                 self.failed(error)
         if self.flushed is not None:
             self.flushed()
+
+    def watch_runs(self, limit_ns: int, call: Callable[[], None]) -> None:
+        """From now on call this after each run of more than `limit_ns`, once it is on its way to the sink, which is a ring."""
+        self.sink.on_run = (limit_ns, call)  # type: ignore[attr-defined]
+
+    def position(self) -> tuple[int, int]:
+        """Where in the ring that is the sink everything stands that was flushed: a segment, and bytes of its file."""
+        position: tuple[int, int] = self.sink.position()  # type: ignore[attr-defined]
+        return position
 
     def flush_if_free(self) -> None:
         """`flush`, unless another thread is at it."""

@@ -12,7 +12,7 @@ import sys
 import time
 from asyncio import AbstractEventLoop, BaseEventLoop
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
 
 from asyncio_trace.errors import UsageError
@@ -22,6 +22,10 @@ from asyncio_trace.tracer.install import Installation
 from asyncio_trace.tracer.loop_state import ATTRIBUTE, LoopState
 from asyncio_trace.tracer.recorder import Sink
 from asyncio_trace.tracer.watchdog import DEFAULT_THRESHOLD_NS
+
+if TYPE_CHECKING:
+    from asyncio_trace.recording.limits import When
+    from asyncio_trace.tracer.flight import FlightRecorder
 
 _active: Session | None = None
 
@@ -62,6 +66,8 @@ class Session:
         self.core = make_core(self.recorder, self._state_of, block_threshold_ns)
         self._installation = Installation(self.core)
         self._installation.install()
+        self.flight: FlightRecorder | None = None
+        """What writes files of the trace's ring, if it has one."""
         _active = self
         if every_loop:
             running = _running_loop()
@@ -77,8 +83,18 @@ class Session:
         if self._state_of(loop) is None:
             raise UsageError(f"a loop of type {type(loop).__qualname__} can't be traced: it takes no attributes")
 
-    def end(self) -> str | None:
+    def fly(self, flight: FlightRecorder) -> None:
+        """The trace has a ring; `flight` writes files of it."""
+        self.flight = flight
+        if flight.when.exception:
+            self._installation.replace("call_exception_handler", flight.exception_method)
+        flight.begin()
+
+    def end(self, *, exception: bool = False) -> str | None:
         """End the trace and leave every class, loop and future as it was.
+
+        Args:
+            exception: An exception that nobody handled has ended the program, or the traced part of it.
 
         Returns the first failure of the tracer's own in one line, if there was one.
         """
@@ -91,6 +107,10 @@ class Session:
             self._leave()
             if os.getpid() == self._pid:
                 self.recorder.close()
+                if self.flight is not None:
+                    lost = self.flight.finish(exception=exception)
+                    if lost is not None:
+                        self.recorder.failure, self.recorder.refused = lost, True
         return self.recorder.failure
 
     def abandon(self) -> None:
@@ -138,8 +158,22 @@ def record_to(
     argv: list[str] | None = None,
     force: bool = False,
     block_threshold_ns: int = DEFAULT_THRESHOLD_NS,
+    ring: int | None = None,
+    when: When | None = None,
+    more: dict[str, Any] | None = None,
 ) -> Session:
     """Begin a trace that is written to the file `path`, which may hold `{pid}`.
+
+    Args:
+        path: The file.
+        core: "auto", "python" or "native".
+        every_loop: As of `Session`.
+        argv: What the trace says was run; default `sys.argv`.
+        force: Overwrite the file if it exists.
+        ring: Keep only the last part of the trace, at most so many bytes; it is written to `path` when something happens that
+            `when` names, and at the end unless that leaves it out.
+        when: What makes a ring be written.
+        more: Further keys of the recording's header.
 
     Raises:
         UsageError: A trace is running, there is no such core, or the file exists and `force` is not given.
@@ -148,12 +182,6 @@ def record_to(
     if _active is not None:
         raise UsageError("a trace is running already; stop it first")
     path = path.replace("{pid}", str(os.getpid()))
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        descriptor = os.open(path, flags | (os.O_TRUNC if force else os.O_EXCL), 0o644)
-    except FileExistsError:
-        raise UsageError(f"{path} exists; take another name, or overwrite it with --force") from None
-    file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115
     header: dict[str, Any] = {
         "argv": list(sys.argv) if argv is None else argv,
         "python": platform.python_version(),
@@ -163,7 +191,17 @@ def record_to(
         "pid": os.getpid(),
         "started_unix_ns": time.time_ns(),
         "block_threshold_ns": block_threshold_ns,
+        **(more or {}),
     }
+    if ring is not None:
+        how: Any = {"core": core, "every_loop": every_loop, "block_threshold_ns": block_threshold_ns}
+        return _fly(path, header, ring, when, force=force, **how)
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags | (os.O_TRUNC if force else os.O_EXCL), 0o644)
+    except FileExistsError:
+        raise UsageError(f"{path} exists; take another name, or overwrite it with --force") from None
+    file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115
     try:
         session = Session(
             RecordingWriter(file, header), core=core, every_loop=every_loop, block_threshold_ns=block_threshold_ns
@@ -172,6 +210,31 @@ def record_to(
         file.close()
         os.unlink(path)
         raise
+    return session
+
+
+def _fly(
+    name: str, header: dict[str, Any], ring: int, when: When | None, *, force: bool, **how: Any
+) -> Session:
+    """Begin a trace that is kept in a ring."""
+    from pathlib import Path
+
+    from asyncio_trace.recording import ring as rings
+    from asyncio_trace.recording.limits import When
+    from asyncio_trace.tracer import flight
+
+    path = Path(name)
+    if os.path.lexists(path) and not force:
+        raise UsageError(f"{path} exists; take another name, or overwrite it with --force")
+    if force:
+        rings.remove(rings.folder_of(path))
+    sink = rings.RingWriter(rings.folder_of(path), header, ring)
+    try:
+        session = Session(sink, **how)
+    except BaseException:
+        rings.remove(sink.folder)
+        raise
+    session.fly(flight.FlightRecorder(session.recorder, sink, path, when or When(), force=force, tell=flight.tell))
     return session
 
 

@@ -64,8 +64,9 @@ class NativeRecorder(Recorder):
         new: Any = {table: _Rows(table) for table in ("strings", "sites", "stacks")}
         self._new = new
 
-    def begin(self, slow: object) -> tuple[Any, Any]:
+    def begin(self, slow: Any) -> tuple[Any, Any]:
         """Begin to record; `slow` is what the extension calls for all that is rare. The tables of tasks and of futures."""
+        self._slow = slow
         clock = None if self.clock is time.monotonic_ns else self.clock
         tables: tuple[Any, Any] = _native.begin(self, slow, clock, self.origin, *self._target)
         return tables
@@ -77,6 +78,15 @@ class NativeRecorder(Recorder):
     def _cleared(self, table: str) -> None:
         """A table begins afresh."""
         _native.outdated(TABLES.index(table) + 1, self._last[table])
+
+    def watch_runs(self, limit_ns: int, call: Callable[[], None]) -> None:
+        """From now on call this after each run of more than `limit_ns`."""
+        self._slow.long_run = call
+        _native.watch_runs(limit_ns)
+
+    def position(self) -> tuple[int, int]:
+        """Where in the ring everything stands that was flushed: a segment, and bytes of its file."""
+        return _native.position()
 
     def flush(self) -> None:
         """Write what is recorded so far. Not needed: it is on its way already."""

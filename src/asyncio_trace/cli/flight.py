@@ -1,0 +1,104 @@
+"""What `run` does about a ring: the options, and the recordings that were made of it."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from asyncio_trace.errors import InputError, UsageError
+from asyncio_trace.recording.limits import parse_ring, parse_when
+
+
+class Ring(NamedTuple):
+    """What was asked for."""
+
+    size: int
+    """Bytes."""
+    when: list[str]
+    """What causes a recording, as it was given."""
+
+
+def options(command: Any) -> Any:
+    """`--ring` and `--when`."""
+    command = click.option(
+        "--when",
+        multiple=True,
+        metavar="TRIGGER",
+        help="With --ring: write what it holds when this happens; repeatable, or with commas. blocked>DURATION: a run of a loop"
+        " took longer, once it is over. exception: one that nobody handles, in a loop or in the main thread. signal: SIGUSR2,"
+        " unless the program handles it. exit: the program ends, kill -9 included. Default: exit.",
+    )(command)
+    return click.option(
+        "--ring", metavar="SIZE", help="Keep only the last part of the trace, at most so much on disk: 64MB, 1GiB."
+    )(command)
+
+
+def parse(size: str | None, when: tuple[str, ...]) -> Ring | None:
+    """What the options say.
+
+    Raises:
+        UsageError: They make no sense.
+    """
+    if size is None:
+        if when:
+            raise UsageError("--when says when a ring is written; give its size with --ring 64MB")
+        return None
+    parse_when(when)
+    return Ring(parse_ring(size), list(when))
+
+
+def check(recording: str, *, force: bool) -> None:
+    """See that no ring is where that of a recording is to be.
+
+    Raises:
+        UsageError: One is.
+    """
+    from asyncio_trace.recording.ring import check_free, folder_of
+
+    if not force:
+        check_free(folder_of(recording))
+
+
+def recordings(recording: Path, ring: Ring, group: str, *, force: bool) -> tuple[list[Path], str | None]:
+    """What a program that has ended leaves: the recordings that were made of its ring, in order, and what went wrong. If the
+    program was killed, the last one is made here.
+    """
+    from asyncio_trace.recording import ring as rings
+    from asyncio_trace.recording.dump import dump, numbered
+
+    folder = rings.folder_of(recording)
+    failure = None
+    left = (folder / "header").exists()
+    made = []
+    number = 0
+    for number in itertools.count(1):
+        path = numbered(recording, number)
+        if not path.exists():
+            break
+        if _group_of(path) == group:
+            made.append(path)
+    if left and parse_when(ring.when).exit:
+        try:
+            made.append(dump(folder, (numbered(recording, at) for at in itertools.count(number)), force=force))
+        except OSError as error:
+            failure = (
+                f"the last part could not be written: {error.strerror or error}; it stays in {folder}, save it with "
+                f"`asyncio-trace repair {folder} -o FILE`"
+            )
+            left = False
+    if left:
+        rings.remove(folder)
+    return made, failure
+
+
+def _group_of(path: Path) -> object:
+    from asyncio_trace.recording.reader import RecordingReader
+
+    try:
+        with RecordingReader(path) as reader:
+            return reader.header.get("group")
+    except InputError:
+        return None
