@@ -62,36 +62,49 @@ def check(recording: str, *, force: bool) -> None:
         check_free(folder_of(recording))
 
 
-def recordings(recording: Path, ring: Ring, group: str, *, force: bool) -> tuple[list[Path], str | None]:
-    """What a program that has ended leaves: the recordings that were made of its ring, in order, and what went wrong. If the
-    program was killed, the last one is made here.
+def recordings(recording: Path, ring: Ring, group: str, *, force: bool) -> tuple[list[Path], list[str]]:
+    """What a program that has ended leaves: the recordings that were made of its ring, in order, and what went wrong. Where it,
+    or a child of it, was killed, the last one is made here.
     """
-    from asyncio_trace.recording import ring as rings
-    from asyncio_trace.recording.dump import dump, numbered
+    from asyncio_trace.recording.dump import numbered
+    from asyncio_trace.recording.group import beside
+    from asyncio_trace.recording.ring import FOLDER_SUFFIX, folder_of
 
-    folder = rings.folder_of(recording)
-    failure = None
-    left = (folder / "header").exists()
     made = []
-    number = 0
     for number in itertools.count(1):
         path = numbered(recording, number)
         if not path.exists():
             break
         if _group_of(path) == group:
             made.append(path)
-    if left and parse_when(ring.when).exit:
+    failures: list[str] = []
+    for folder in (folder_of(recording), *beside(recording, FOLDER_SUFFIX)):
+        if (folder / "header").exists() and _group_of(folder / "header") == group:
+            path = folder.with_name(folder.name.removesuffix(FOLDER_SUFFIX))
+            last = _save(folder, path, ring, force=force, failures=failures)
+            if last is not None and path == recording:
+                made.append(last)
+    return made, failures
+
+
+def _save(folder: Path, recording: Path, ring: Ring, *, force: bool, failures: list[str]) -> Path | None:
+    """Make the last recording of a ring that was left, if it is wanted, and remove the ring."""
+    from asyncio_trace.recording import ring as rings
+    from asyncio_trace.recording.dump import dump, numbered
+
+    made = None
+    if parse_when(ring.when).exit:
+        names = (path for number in itertools.count(1) if not (path := numbered(recording, number)).exists())
         try:
-            made.append(dump(folder, (numbered(recording, at) for at in itertools.count(number)), force=force))
+            made = dump(folder, names if not force else iter((next(names),)), force=force)
         except OSError as error:
-            failure = (
+            failures.append(
                 f"the last part could not be written: {error.strerror or error}; it stays in {folder}, save it with "
                 f"`asyncio-trace repair {folder} -o FILE`"
             )
-            left = False
-    if left:
-        rings.remove(folder)
-    return made, failure
+            return None
+    rings.remove(folder)
+    return made
 
 
 def _group_of(path: Path) -> object:

@@ -100,6 +100,9 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.option("-q", "--quiet", is_flag=True, help="Draw nothing; say only what went wrong.")
 @click.option("--loop", metavar="NAME", help="Loop to give the program: asyncio, uvloop, a plug-in's, or module:factory.")
 @click.option("--core", default="auto", show_default=True, metavar="auto|native|python", help="Which core records.")
+@click.option(
+    "--children", is_flag=True, help="Trace child processes in Python too: forked, of multiprocessing, of subprocess."
+)
 @flight.options
 @threshold_option
 @click.argument("words", nargs=-1, metavar="TARGET [ARGS]...", type=click.UNPROCESSED, shell_complete=_complete)
@@ -113,6 +116,7 @@ def command(
     quiet: bool,
     loop: str | None,
     core: str,
+    children: bool,
     ring: str | None,
     when: tuple[str, ...],
     block_threshold: int,
@@ -137,7 +141,7 @@ def command(
     recording, temporary = _recording_path(target, paths, endpoint, stays=wanted is not None)
     if wanted is not None:
         flight.check(recording, force=force)
-    asked = _Asked(paths, endpoint, quiet, force, block_threshold, wanted)
+    asked = _Asked(paths, endpoint, quiet, force, block_threshold, wanted, children)
     try:
         status = _trace(target, recording, temporary, asked, core=core, loop=loop)
     finally:
@@ -157,6 +161,7 @@ class _Asked(NamedTuple):
     force: bool
     block_threshold: int
     ring: flight.Ring | None
+    children: bool
     kept: bool = False
     """The recording stays in any case."""
 
@@ -170,7 +175,8 @@ def _trace(target: Target, recording: str, temporary: str | None, asked: _Asked,
     """Run, draw, write; the exit status of `run` (minus a signal's number if one killed the program)."""
     from asyncio_trace.cli import child
 
-    live = outputs.live_sending(asked.endpoint) if asked.ring is None else None  # of a ring the last recording is sent
+    whole = asked.ring is not None or asked.children  # what is to be sent is known in the end only
+    live = None if whole else outputs.live_sending(asked.endpoint)
 
     def started(pid: int) -> None:
         if live is not None:
@@ -188,6 +194,8 @@ def _trace(target: Target, recording: str, temporary: str | None, asked: _Asked,
         ring=size,
         when=when,
         group=group,
+        children=asked.children,
+        child=False,
         **how,
     )
     written = Path(recording.replace("{pid}", str(ended.pid)))
@@ -204,8 +212,7 @@ def _trace(target: Target, recording: str, temporary: str | None, asked: _Asked,
         elif not asked.quiet:
             click.echo(sent.summary, err=True)
     if asked.ring is not None:
-        made, failure = flight.recordings(written, asked.ring, group, force=asked.force)
-        failures += [] if failure is None else [failure]
+        made, failures = flight.recordings(written, asked.ring, group, force=asked.force)
         written = made[-1] if made else written
     keep = temporary is None
     if made or (asked.ring is None and written.exists()):
@@ -221,7 +228,7 @@ def _trace(target: Target, recording: str, temporary: str | None, asked: _Asked,
             lines = ["recordings, of which the last is drawn:", *(f"  {_shown(path)}" for path in made)]
             click.echo("\n".join(lines), err=True)
     elif not failures:
-        failures += _explain_nothing(written, asked, told=ended.unwritten)
+        failures += _explain_nothing(written, asked, group, told=ended.unwritten)
     failures += lost
     for failure in failures:
         fail(" ".join(failure.split("\n")))
@@ -232,7 +239,7 @@ def _trace(target: Target, recording: str, temporary: str | None, asked: _Asked,
     return ended.status
 
 
-def _explain_nothing(written: Path, asked: _Asked, *, told: bool) -> list[str]:
+def _explain_nothing(written: Path, asked: _Asked, group: str, *, told: bool) -> list[str]:
     """Why there is no recording, unless the tracer has told it; what of it is a failure."""
     if not written.parent.exists():
         return [f"the recording is lost: the program removed the folder {_shown(written.parent)}"]
@@ -242,6 +249,13 @@ def _explain_nothing(written: Path, asked: _Asked, *, told: bool) -> list[str]:
         if not asked.quiet:
             fail(f"nothing happened that the ring was to be written on ({', '.join(asked.ring.when)}): there is no recording")
         return []
+    from asyncio_trace.recording.group import recordings_of_children
+
+    children, _ = recordings_of_children(written, group)
+    if children:
+        names = ", ".join(_shown(path) for path in children)
+        fail(f"the program itself never imported asyncio; recordings of its children: {names}")
+        return ["nothing was written: give one of these to asyncio-trace export"] if asked.elsewhere else []
     if asked.elsewhere:
         return ["the program never imported asyncio: there is nothing to write"]
     if not asked.quiet:

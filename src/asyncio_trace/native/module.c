@@ -138,6 +138,7 @@ begin_trace(PyObject *Py_UNUSED(module), PyObject *args)
     core.clock = clock == Py_None ? NULL : Py_NewRef(clock);
     core.origin = origin;
     core.next_id = 1;
+    sites_clear(); /* a forked child has its parent's */
     core.outdated = 0;
     stream_watch_runs(INT64_MAX);
     core.trace = ++core.last_trace;

@@ -82,7 +82,7 @@ class Installation:
         for kind, name in resources.METHODS:
             if name in methods:
                 self._set(kind, name, _dressed(methods[name], vars(kind)[name]))
-        for kind in _subclasses(AbstractEventLoop):
+        for kind in subclasses(AbstractEventLoop):
             self.adopt(kind)
         self._watch_new_classes()
 
@@ -197,11 +197,12 @@ def _dressed(method: Method, original: Any) -> Method:
     return method
 
 
-def _subclasses(kind: type) -> list[type]:
+def subclasses(kind: type) -> list[type]:
+    """All subclasses of a class, and theirs."""
     found: list[type] = []
     sub: type
     for sub in kind.__subclasses__():
-        found += [sub, *_subclasses(sub)]
+        found += [sub, *subclasses(sub)]
     return found
 
 
@@ -209,6 +210,6 @@ def _with_own(kind: type, name: str) -> list[type]:
     """Subclasses of `kind` in asyncio itself that define `name`."""
     return [
         sub
-        for sub in dict.fromkeys(_subclasses(kind))
+        for sub in dict.fromkeys(subclasses(kind))
         if name in vars(sub) and sub.__module__.startswith(asyncio.__name__ + ".")
     ]

@@ -15,7 +15,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from asyncio_trace.tracer import loops, session
+from asyncio_trace.tracer import children, loops, session
 
 
 def begin(settings: dict[str, Any]) -> None:
@@ -24,6 +24,35 @@ def begin(settings: dict[str, Any]) -> None:
     Raises:
         SystemExit: The loop that was asked for is not to be had; the program must not run on another.
     """
+    _trace(settings)
+    if settings["children"] and not settings["child"]:
+        settings = child_settings(settings)
+    if settings["children"]:
+        children.begin_in_forked_children(lambda: _begin_in_child(settings))
+    name = settings["loop"]
+    if name is not None:
+        try:
+            loops.make_default(_not_itself(loop_factory(name)))
+        except Exception as error:
+            sys.stderr.write(f"asyncio-trace: no loop is to be had from --loop {name}: {type(error).__name__}: {error}\n")
+            raise SystemExit(2) from None
+
+
+def child_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of children of this process, which is the first: their recordings are beside its own."""
+    stem, suffix = os.path.splitext(settings["recording"].replace("{pid}", str(os.getpid())))
+    return {**settings, "recording": f"{stem}.{{pid}}{suffix}", "argv": None, "child": True}
+
+
+def _begin_in_child(settings: dict[str, Any]) -> None:
+    """The same for a forked child, which has its parent's loop factory."""
+    try:
+        _trace(settings)
+    except Exception as error:
+        _tell(f"process {os.getpid()} runs untraced: {error}")
+
+
+def _trace(settings: dict[str, Any]) -> None:
     notice = settings["notice"]
     try:
         running = _record(settings)
@@ -37,13 +66,6 @@ def begin(settings: dict[str, Any]) -> None:
     # registered before the program registers anything, so it runs after all of that
     atexit.register(end)
     _end_before_hard_exit(end)
-    name = settings["loop"]
-    if name is not None:
-        try:
-            loops.make_default(_not_itself(loop_factory(name)))
-        except Exception as error:
-            sys.stderr.write(f"asyncio-trace: no loop is to be had from --loop {name}: {type(error).__name__}: {error}\n")
-            raise SystemExit(2) from None
 
 
 def _record(settings: dict[str, Any]) -> session.Session:
@@ -60,7 +82,7 @@ def _record(settings: dict[str, Any]) -> session.Session:
         block_threshold_ns=settings["block_threshold_ns"],
         ring=settings["ring"],
         when=when,
-        more={"group": settings["group"]},
+        more={name: settings[name] for name in ("group", "children", "child")},
     )
 
 

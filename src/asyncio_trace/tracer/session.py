@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _active: Session | None = None
 
+in_forked_child: list[Callable[[], None]] = []
+"""Called in a forked child of a process that is traced, once the parent's trace is out of its way; they raise nothing."""
+
 
 class Session:
     """A trace that is running.
@@ -39,6 +42,7 @@ class Session:
         every_loop: Follow each loop that is made or runs; else only those given to `follow`.
         clock: Monotonic clock in nanoseconds.
         block_threshold_ns: How long a run may be; those that are longer are sampled while they run (on the system's clock).
+        origin: What it read at instant 0; default: now.
 
     Raises:
         UsageError: A trace is running already, or there is no such core.
@@ -52,12 +56,15 @@ class Session:
         every_loop: bool = True,
         clock: Callable[[], int] = time.monotonic_ns,
         block_threshold_ns: int = DEFAULT_THRESHOLD_NS,
+        origin: int | None = None,
     ) -> None:
         global _active
         if _active is not None:
             raise UsageError("a trace is running already; stop it first")
         make_recorder, make_core = core_parts(core)  # their import is not part of the trace
         self.recorder = make_recorder(sink, clock)
+        if origin is not None:
+            self.recorder.origin = origin
         self.every_loop = every_loop
         self._pid = os.getpid()
         self._loops: list[tuple[ReferenceType[AbstractEventLoop], LoopState]] = []
@@ -182,6 +189,7 @@ def record_to(
     if _active is not None:
         raise UsageError("a trace is running already; stop it first")
     path = path.replace("{pid}", str(os.getpid()))
+    origin = time.monotonic_ns()
     header: dict[str, Any] = {
         "argv": list(sys.argv) if argv is None else argv,
         "python": platform.python_version(),
@@ -190,11 +198,12 @@ def record_to(
         "core": resolve(core),
         "pid": os.getpid(),
         "started_unix_ns": time.time_ns(),
+        "started_monotonic_ns": origin,
         "block_threshold_ns": block_threshold_ns,
         **(more or {}),
     }
+    how: Any = {"core": core, "every_loop": every_loop, "block_threshold_ns": block_threshold_ns, "origin": origin}
     if ring is not None:
-        how: Any = {"core": core, "every_loop": every_loop, "block_threshold_ns": block_threshold_ns}
         return _fly(path, header, ring, when, force=force, **how)
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -203,9 +212,7 @@ def record_to(
         raise UsageError(f"{path} exists; take another name, or overwrite it with --force") from None
     file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115
     try:
-        session = Session(
-            RecordingWriter(file, header), core=core, every_loop=every_loop, block_threshold_ns=block_threshold_ns
-        )
+        session = Session(RecordingWriter(file, header), **how)
     except BaseException:
         file.close()
         os.unlink(path)
@@ -213,9 +220,7 @@ def record_to(
     return session
 
 
-def _fly(
-    name: str, header: dict[str, Any], ring: int, when: When | None, *, force: bool, **how: Any
-) -> Session:
+def _fly(name: str, header: dict[str, Any], ring: int, when: When | None, *, force: bool, **how: Any) -> Session:
     """Begin a trace that is kept in a ring."""
     from pathlib import Path
 
@@ -247,6 +252,8 @@ def _running_loop() -> AbstractEventLoop | None:
 def _after_fork_in_child() -> None:
     if _active is not None:
         _active.abandon()
+        for call in in_forked_child:
+            call()
 
 
 if hasattr(os, "register_at_fork"):
