@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 __all__ = [
     "TracingEventLoopPolicy",
     "__version__",
+    "dump",
     "instrument",
     "load",
     "new_event_loop",
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from asyncio_trace.api import TracingEventLoopPolicy, instrument, new_event_loop, start, stop, trace
+    from asyncio_trace.api import TracingEventLoopPolicy, dump, instrument, new_event_loop, start, stop, trace
     from asyncio_trace.model import load
 
 

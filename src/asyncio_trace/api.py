@@ -12,15 +12,21 @@ import os
 import sys
 import tempfile
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asyncio_trace.errors import OutputError, UsageError
+from asyncio_trace.recording import limits
 from asyncio_trace.tracer import loops, session
+
+if TYPE_CHECKING:
+    from asyncio_trace.recording.limits import When
+    from asyncio_trace.tracer.flight import Dump
 
 RECORDING_SUFFIX = ".atrace"
 
@@ -32,36 +38,68 @@ def default_recording() -> str:
     return f"asyncio-trace-{stem}.{os.getpid()}{RECORDING_SUFFIX}"
 
 
-def start(output: str | os.PathLike[str] | None = None, *, core: str = "auto", force: bool = False) -> None:
+def start(
+    output: str | os.PathLike[str] | None = None,
+    *,
+    core: str = "auto",
+    force: bool = False,
+    ring: str | int | None = None,
+    when: str | Iterable[str] = (),
+) -> None:
     """Begin to trace every loop of this process.
 
     Args:
         output: Path to write; the suffix decides what (`.atrace`, `.json`, what plug-ins add). Default: `default_recording()`.
         core: "auto", "python" or "native".
         force: Overwrite `output` if it exists.
+        ring: Keep only the last part of the trace, at most so many bytes ("64MB"), in a folder beside `output`; `dump` writes
+            it to a file at any time. `output` must be an `.atrace` then.
+        when: What makes a file be written of a ring: "exit" (the trace ends; the default), "exception" (nobody handles it),
+            "signal" (SIGUSR2), "blocked>100ms" (a run took longer); several, or with commas. Files after the first are
+            numbered.
 
     Raises:
-        UsageError: A trace is running, the file exists, or nothing writes files of that suffix.
+        UsageError: A trace is running, the file exists, nothing writes files of that suffix, or `ring` or `when` make no sense.
         OSError: The file can't be made.
     """
     global _running
-    _running = _Running(output, core=core, force=force, every_loop=True)
+    _running = _Running(output, core=core, force=force, every_loop=True, ring=ring, when=when)
 
 
 def stop() -> Path:
     """End the trace that `start` began, and write its output.
 
-    Returns the path written.
+    Returns the path written, of several that were made of a ring the last.
 
     Raises:
         UsageError: None is running.
-        OutputError: The output could not be written; the recording is kept, and the message says where.
+        OutputError: The output could not be written; the recording is kept, and the message says where. Or nothing happened
+            that a ring was to be written on.
     """
     global _running
     running, _running = _running, None
     if running is None:
         raise UsageError("no trace is running; asyncio_trace.start() begins one")
-    return running.end()
+    path = running.end()
+    if path is None:
+        raise OutputError("nothing happened that the ring was to be written on: there is no recording")
+    return path
+
+
+def dump(path: str | os.PathLike[str] | None = None) -> Dump:
+    """Begin to write what the trace's ring holds by now. Neither a loop nor the caller waits for it: a thread writes it, and
+    the file is there once it is whole. Who needs it waits with `dump().wait()`, which returns the path.
+
+    Args:
+        path: Where to; default: the output of the trace, or the next numbered name.
+
+    Raises:
+        UsageError: No trace with a ring is running, or the path is taken.
+    """
+    active = session.active()
+    if active is None or active.flight is None:
+        raise UsageError("there is no ring to write; begin one with asyncio_trace.start(ring='64MB') or `run --ring 64MB`")
+    return active.flight.dump(None if path is None else Path(path))
 
 
 class trace(AbstractContextManager["trace"]):  # noqa: N801
@@ -71,22 +109,28 @@ class trace(AbstractContextManager["trace"]):  # noqa: N801
     those of `start` and `stop`; nothing is raised in place of an exception that the block itself raises.
     """
 
-    def __init__(self, output: str | os.PathLike[str] | None = None, *, core: str = "auto", force: bool = False) -> None:
-        self._output = output
-        self._core = core
-        self._force = force
+    def __init__(
+        self,
+        output: str | os.PathLike[str] | None = None,
+        *,
+        core: str = "auto",
+        force: bool = False,
+        ring: str | int | None = None,
+        when: str | Iterable[str] = (),
+    ) -> None:
+        self._begin = partial(_Running, output, core=core, force=force, every_loop=True, ring=ring, when=when)
         self._running: _Running | None = None
         self.path: Path | None = None
-        """The file written, once the block is over."""
+        """The file written, once the block is over; None if none was."""
 
     def __enter__(self) -> trace:
-        self._running = _Running(self._output, core=self._core, force=self._force, every_loop=True)
+        self._running = self._begin()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         assert self._running is not None
         try:
-            self.path = self._running.end()
+            self.path = self._running.end(exception=isinstance(error, Exception))
         except OutputError as failure:
             if error is None:
                 raise
@@ -140,11 +184,21 @@ def _policy_class() -> type:
 class _Running:
     """A trace with its output."""
 
-    def __init__(self, output: str | os.PathLike[str] | None, *, core: str, force: bool, every_loop: bool) -> None:
+    def __init__(
+        self,
+        output: str | os.PathLike[str] | None,
+        *,
+        core: str,
+        force: bool,
+        every_loop: bool,
+        ring: str | int | None = None,
+        when: str | Iterable[str] = (),
+    ) -> None:
         self.path = Path(default_recording() if output is None else output)
         self._exporter: Any = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         recording = self.path
+        size, triggers = _ring(self.path, ring, when)
         if self.path.suffix != RECORDING_SUFFIX:
             self._exporter = _exporter_for(self.path)
             if self.path.exists() and not force:
@@ -152,11 +206,13 @@ class _Running:
             self._folder = tempfile.TemporaryDirectory(prefix="asyncio-trace-")
             recording = Path(self._folder.name) / "recording.atrace"
         self.recording = recording
-        self.session = session.record_to(str(recording), core=core, every_loop=every_loop, force=force)
+        self.session = session.record_to(
+            str(recording), core=core, every_loop=every_loop, force=force, ring=size, when=triggers
+        )
 
-    def end(self) -> Path:
-        """End the trace and write its output; the path."""
-        failure = self.session.end()
+    def end(self, *, exception: bool = False) -> Path | None:
+        """End the trace, maybe because of an exception, and write its output; the path, or None if there is none."""
+        failure = self.session.end(exception=exception)
         if failure is not None:
             _tell(f"the recording has a gap: {failure}")
         if self._exporter is not None and self._folder is not None:
@@ -170,6 +226,8 @@ class _Running:
                 raise OutputError(f"{error}; the recording is kept in {kept}") from None
             finally:
                 self._folder.cleanup()
+        if self.session.flight is not None:
+            return self.session.flight.written[-1] if self.session.flight.written else None
         return self.path
 
 
@@ -191,6 +249,18 @@ def _session() -> session.Session:
 
         atexit.register(end_at_exit)
     return active
+
+
+def _ring(path: Path, ring: str | int | None, when: str | Iterable[str]) -> tuple[int | None, When | None]:
+    """Size of a ring and what makes it be written; None if there is to be none."""
+    triggers = limits.parse_when(when)
+    if ring is None:
+        if when:
+            raise UsageError("`when` says when a ring is written; give its size with ring='64MB'")
+        return None, None
+    if path.suffix != RECORDING_SUFFIX:
+        raise UsageError(f"{path}: a ring is written as a recording; name it FILE{RECORDING_SUFFIX}, and export it afterwards")
+    return limits.parse_ring(ring), triggers
 
 
 def _exporter_for(path: Path) -> Any:

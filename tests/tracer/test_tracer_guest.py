@@ -19,6 +19,7 @@ import pytest
 import asyncio_trace
 from asyncio_trace.errors import UsageError
 from asyncio_trace.model import load
+from asyncio_trace.recording.writer import Target
 from asyncio_trace.tracer import session as sessions
 from asyncio_trace.tracer.loop_state import ATTRIBUTE
 from asyncio_trace.tracer.session import Session, record_to
@@ -458,6 +459,11 @@ class FullDisk:
     def descriptor(self) -> int:
         """A file that can take nothing."""
         return os.open("/dev/full", os.O_WRONLY)
+
+    @property
+    def target(self) -> Target:
+        """The same for a core that writes by itself."""
+        return Target(self.descriptor, b"", 0, 1 << 20, 0)
 
     def write(self, tables: dict[str, list[Any]], records: bytes) -> None:
         """Take it, or fail."""

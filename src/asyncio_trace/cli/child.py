@@ -32,33 +32,20 @@ class Ended(NamedTuple):
 
 
 def run(
-    words: list[str],
-    *,
-    shown: list[str],
-    recording: str,
-    core: str,
-    loop: str | None,
-    force: bool,
-    block_threshold_ns: int = 100_000_000,
-    started: Callable[[int], None] = lambda pid: None,
+    words: list[str], *, recording: str, started: Callable[[int], None] = lambda pid: None, **settings: Any
 ) -> Ended:
     """Run `python WORDS...` traced, wait for its end, and pass signals on to it.
 
-    `shown` is what the trace says was run; `recording` is the path to write, where `{pid}` stands for the program's process id,
-    with which `started` is called once there is one. What runs for longer than `block_threshold_ns` is looked at while it does.
+    `recording` is the path to write, where `{pid}` stands for the program's process id, with which `started` is called once there
+    is one; the other settings are those that `asyncio_trace.tracer.program.begin` takes.
     """
     package = Path(asyncio_trace.__file__).parent
     startup = str(package / "tracer" / "startup")
     scratch = os.environ.get("TMPDIR") or ("/tmp" if os.name == "posix" else os.environ.get("TEMP", "."))
     notice = os.path.join(os.path.abspath(scratch), f"asyncio-trace-{os.getpid()}-{os.urandom(8).hex()}.notice")
     before = os.environ.get("PYTHONPATH")
-    settings = {
+    settings |= {
         "recording": os.path.abspath(recording),
-        "core": core,
-        "loop": loop,
-        "force": force,
-        "argv": shown,
-        "block_threshold_ns": block_threshold_ns,
         "pythonpath": before,
         "package_parent": str(package.parent),
         "notice": notice,

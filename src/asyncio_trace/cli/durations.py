@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
 
-_UNITS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "": 1_000_000_000}
+from asyncio_trace.recording.limits import parse_duration
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -19,10 +18,10 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         """Parse `value`."""
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(ns|us|µs|ms|s|)\s*", str(value))
-        if match is None:
+        duration = parse_duration(str(value))
+        if duration is None:
             self.fail(f"{value!r} is no duration; write 100ms, 2s or 0.5", param, ctx)
-        return int(float(match[1]) * _UNITS[match[2]])
+        return duration
 
 
 def threshold_option(command: Any) -> Any:

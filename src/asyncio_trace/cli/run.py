@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from asyncio_trace.cli import outputs
+from asyncio_trace.cli import flight, outputs
 from asyncio_trace.cli.durations import threshold_option
 from asyncio_trace.cli.main import fail
 from asyncio_trace.cli.target import Target, is_own_scenario, resolve
 from asyncio_trace.errors import AsyncioTraceError, UsageError
+from asyncio_trace.recording.limits import parse_when
 
 
 class _RunCommand(click.Command):
@@ -99,6 +100,10 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.option("-q", "--quiet", is_flag=True, help="Draw nothing; say only what went wrong.")
 @click.option("--loop", metavar="NAME", help="Loop to give the program: asyncio, uvloop, a plug-in's, or module:factory.")
 @click.option("--core", default="auto", show_default=True, metavar="auto|native|python", help="Which core records.")
+@click.option(
+    "--children", is_flag=True, help="Trace child processes in Python too: forked, of multiprocessing, of subprocess."
+)
+@flight.options
 @threshold_option
 @click.argument("words", nargs=-1, metavar="TARGET [ARGS]...", type=click.UNPROCESSED, shell_complete=_complete)
 @click.pass_context
@@ -111,6 +116,9 @@ def command(
     quiet: bool,
     loop: str | None,
     core: str,
+    children: bool,
+    ring: str | None,
+    when: tuple[str, ...],
     block_threshold: int,
     words: tuple[str, ...],
 ) -> None:
@@ -129,9 +137,13 @@ def command(
     if otlp or otlp_endpoint is not None:
         outputs.check_endpoint(otlp_endpoint or "")
     endpoint = otlp_endpoint if otlp_endpoint is not None else "" if otlp else None
-    recording, temporary = _recording_path(target, paths, endpoint)
+    wanted = flight.parse(ring, when)
+    recording, temporary = _recording_path(target, paths, endpoint, stays=wanted is not None)
+    if wanted is not None:
+        flight.check(recording, force=force)
+    asked = _Asked(paths, endpoint, quiet, force, block_threshold, wanted, children)
     try:
-        status = _trace(target, recording, temporary, paths, endpoint, quiet, loop, core, force, block_threshold)
+        status = _trace(target, recording, temporary, asked, core=core, loop=loop)
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -140,104 +152,141 @@ def command(
     child.end_like(status)
 
 
-def _trace(
-    target: Target,
-    recording: str,
-    temporary: str | None,
-    paths: tuple[str, ...],
-    endpoint: str | None,
-    quiet: bool,
-    loop: str | None,
-    core: str,
-    force: bool,
-    block_threshold: int,
-) -> int:
+class _Asked(NamedTuple):
+    """What is to come of the trace."""
+
+    paths: tuple[str, ...]
+    endpoint: str | None
+    quiet: bool
+    force: bool
+    block_threshold: int
+    ring: flight.Ring | None
+    children: bool
+    kept: bool = False
+    """The recording stays in any case."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Something other than a drawing was asked for."""
+        return bool(self.paths) or self.endpoint is not None or self.kept
+
+
+def _trace(target: Target, recording: str, temporary: str | None, asked: _Asked, **how: Any) -> int:
     """Run, draw, write; the exit status of `run` (minus a signal's number if one killed the program)."""
     from asyncio_trace.cli import child
 
-    live = outputs.live_sending(endpoint)
+    whole = asked.ring is not None or asked.children  # what is to be sent is known in the end only
+    live = None if whole else outputs.live_sending(asked.endpoint)
 
     def started(pid: int) -> None:
         if live is not None:
             live.start(os.path.abspath(recording.replace("{pid}", str(pid))), pid)
 
+    size, when = asked.ring or (None, [])
+    group = os.urandom(8).hex()
     ended = child.run(
         target.words,
-        shown=target.shown,
         recording=recording,
-        core=core,
-        loop=loop,
-        force=force,
-        block_threshold_ns=block_threshold,
         started=started,
+        argv=target.shown,
+        force=asked.force,
+        block_threshold_ns=asked.block_threshold,
+        ring=size,
+        when=when,
+        group=group,
+        children=asked.children,
+        child=False,
+        **how,
     )
     written = Path(recording.replace("{pid}", str(ended.pid)))
     failures: list[str] = []
     lost: list[str] = []
+    made: list[Path] = []
     sent = live.finish() if live is not None else None
     if sent is not None and written.exists():
-        endpoint = None
+        asked = asked._replace(endpoint=None, kept=True)
         if sent.failure:
             lost.append(f"can't send spans: {sent.failure}")
         elif sent.dropped:
             lost.append(sent.summary)
-        elif not quiet:
+        elif not asked.quiet:
             click.echo(sent.summary, err=True)
+    if asked.ring is not None:
+        made, failures = flight.recordings(written, asked.ring, group, force=asked.force)
+        written = made[-1] if made else written
     keep = temporary is None
-    if not written.exists():
-        if not written.parent.exists():
-            failures.append(f"the recording is lost: the program removed the folder {_shown(written.parent)}")
-        elif ended.unwritten:
-            pass  # the tracer has said so
-        elif paths or endpoint is not None:
-            failures.append("the program never imported asyncio: there is nothing to write")
-        elif not quiet:
-            fail("the program never imported asyncio: there is nothing to draw")
-    else:
+    if made or (asked.ring is None and written.exists()):
         try:
-            if sent is None or paths or not quiet:
-                failures = _present(written, paths, endpoint, quiet, block_threshold, kept=sent is not None)
+            if sent is None or asked.paths or not asked.quiet:
+                failures += _present(written, asked)
         except AsyncioTraceError as error:
-            failures = [str(error)]
+            failures.append(str(error))
         if temporary is not None and failures:
             keep = True
             written = _keep(written)
+        if len(made) > 1 and not asked.quiet:
+            lines = ["recordings, of which the last is drawn:", *(f"  {_shown(path)}" for path in made)]
+            click.echo("\n".join(lines), err=True)
+    elif not failures:
+        failures += _explain_nothing(written, asked, group, told=ended.unwritten)
     failures += lost
     for failure in failures:
         fail(" ".join(failure.split("\n")))
-    if failures and written.exists() and keep:
+    if failures and keep and written.exists() and (made or asked.ring is None):
         fail(f"the recording stays in {_shown(written)}")
     if (failures or ended.unwritten) and ended.status == 0:
         return 74
     return ended.status
 
 
-def _present(
-    written: Path, paths: tuple[str, ...], endpoint: str | None, quiet: bool, block_threshold: int, *, kept: bool
-) -> list[str]:
-    """Draw the recording and make the other outputs; what went wrong. It stays in any case if it is to be `kept`."""
+def _explain_nothing(written: Path, asked: _Asked, group: str, *, told: bool) -> list[str]:
+    """Why there is no recording, unless the tracer has told it; what of it is a failure."""
+    if not written.parent.exists():
+        return [f"the recording is lost: the program removed the folder {_shown(written.parent)}"]
+    if told:
+        return []
+    if asked.ring is not None and not parse_when(asked.ring.when).exit:
+        if not asked.quiet:
+            fail(f"nothing happened that the ring was to be written on ({', '.join(asked.ring.when)}): there is no recording")
+        return []
+    from asyncio_trace.recording.group import recordings_of_children
+
+    children, _ = recordings_of_children(written, group)
+    if children:
+        names = ", ".join(_shown(path) for path in children)
+        fail(f"the program itself never imported asyncio; recordings of its children: {names}")
+        return ["nothing was written: give one of these to asyncio-trace export"] if asked.elsewhere else []
+    if asked.elsewhere:
+        return ["the program never imported asyncio: there is nothing to write"]
+    if not asked.quiet:
+        fail("the program never imported asyncio: there is nothing to draw")
+    return []
+
+
+def _present(written: Path, asked: _Asked) -> list[str]:
+    """Draw the recording and make the other outputs; what went wrong."""
     from asyncio_trace.model import load
 
     trace = load(written)
-    asked = bool(paths) or endpoint is not None or kept
-    if not trace.program.loops and not asked:
+    if not trace.program.loops and not asked.elsewhere:
         written.unlink()
-        if not quiet:
+        if not asked.quiet:
             why = "no event loop ran" if trace.complete else "the program died before a word was recorded"
             fail(f"{why}: there is nothing to draw")
         return []
-    failures = outputs.write_all(trace, written, paths, endpoint)
-    if not quiet:
+    paths = tuple(path for path in asked.paths if asked.ring is None or not path.endswith(outputs.RECORDING_SUFFIX))
+    failures = outputs.write_all(trace, written, paths, asked.endpoint)
+    if not asked.quiet:
         from rich.console import Console
 
         from asyncio_trace.analysis.rules import find_all
         from asyncio_trace.terminal import draw
 
         try:
-            draw(trace, Console(stderr=True), block_threshold_ns=block_threshold, findings=find_all(trace))
+            draw(trace, Console(stderr=True), block_threshold_ns=asked.block_threshold, findings=find_all(trace))
         except (OSError, UnicodeError) as error:
             failures.append(f"the timeline could not be drawn: {error}")
-        _say_what_next(written, paths, endpoint, failures, kept=kept)
+        _say_what_next(written, asked.paths, asked.endpoint, failures, kept=asked.kept)
     return failures
 
 
@@ -257,8 +306,9 @@ def _say_what_next(written: Path, paths: tuple[str, ...], endpoint: str | None, 
     click.echo("\n".join(lines), err=True)
 
 
-def _recording_path(target: Target, paths: tuple[str, ...], endpoint: str | None) -> tuple[str, str | None]:
-    """Where the program writes its recording, and the temporary folder that holds it if nobody asked for the file.
+def _recording_path(target: Target, paths: tuple[str, ...], endpoint: str | None, *, stays: bool) -> tuple[str, str | None]:
+    """Where the program writes its recording, and the temporary folder that holds it if nobody asked for the file (and it need
+    not stay).
 
     Raises:
         UsageError: The current folder takes no file.
@@ -268,7 +318,7 @@ def _recording_path(target: Target, paths: tuple[str, ...], endpoint: str | None
     for path in paths:
         if path.endswith(outputs.RECORDING_SUFFIX):
             return path, None
-    if paths and endpoint is None:
+    if paths and endpoint is None and not stays:
         folder = tempfile.mkdtemp(prefix="asyncio-trace-")
         return os.path.join(folder, default_name(target.name)), folder
     if not os.access(".", os.W_OK | os.X_OK):

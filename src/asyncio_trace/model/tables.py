@@ -280,3 +280,5 @@ class Program:
     """The first instant that the recording tells of: 0 unless it is only the last part of a trace."""
     block_threshold_ns: int = 100_000_000
     """Runs that are longer block their loop: what the tracer was told; whoever reads the trace may set it otherwise."""
+    unread: list[str] = field(default_factory=list)
+    """Recordings of child processes that can't be read."""

@@ -93,6 +93,7 @@ typedef struct {
     int64_t trace; /* number of the trace that is running, 0 if none */
     int64_t last_trace;
     int active;
+    int outdated; /* the recorder has let go of numbers: ask again before they are used */
     int64_t origin;
     PyObject *clock; /* a Python clock, or NULL for the system's */
     int64_t next_id;
@@ -179,6 +180,7 @@ now(void)
 /* sites.c */
 int sites_init(PyObject *module);
 void sites_clear(void);
+void numbers_forget(void);
 int64_t site_of(Frame *frame, PyCodeObject *code);
 int64_t site_find(Frame *frame, Frame *end);
 int asks_for_debug(PyCodeObject *code);
@@ -188,6 +190,7 @@ int64_t name_of(PyObject *callback);
 /* stacks.c */
 int stacks_init(PyObject *module);
 void stacks_clear(void);
+void stacks_drop(void);
 int stacks_begin(void);
 int64_t stack_read(PyObject *coro, int yields, PyObject **thing, PyObject **crowd);
 

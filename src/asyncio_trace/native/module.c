@@ -2,6 +2,8 @@
 #include "asyncio_parts.h"
 #include "watchdog.h"
 
+#include <errno.h>
+#include <string.h>
 #include <structmember.h>
 #include <unistd.h>
 
@@ -89,18 +91,28 @@ set_up(PyObject *module, PyObject *found)
     Py_RETURN_NONE;
 }
 
-/* begin(recorder, slow, clock, descriptor) -> (tasks, futures): a trace begins. `clock` is None for the system's; `descriptor` is
- * the file to write to, past its header.
+/* begin(recorder, slow, clock, origin, descriptor, folder, ring, segment, started_unix_ns) -> (tasks, futures): a trace begins.
+ * `clock` is None for the system's; the rest is where the stream goes, see `StreamTarget`.
  */
 static PyObject *
 begin_trace(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *recorder, *slow, *clock;
-    int descriptor;
-    long long origin;
-    if (!PyArg_ParseTuple(args, "OOOLi", &recorder, &slow, &clock, &origin, &descriptor)) {
+    const char *folder;
+    long long origin, ring, segment, started;
+    StreamTarget target = {0};
+    if (!PyArg_ParseTuple(args, "OOOLiyLLL", &recorder, &slow, &clock, &origin, &target.descriptor, &folder, &ring, &segment,
+                          &started)) {
         return NULL;
     }
+    if (strlen(folder) >= sizeof target.folder) {
+        errno = ENAMETOOLONG;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    strcpy(target.folder, folder);
+    target.ring = ring;
+    target.segment = segment;
+    target.started_unix_ns = started;
     if (core.active) {
         PyErr_SetString(PyExc_RuntimeError, "a trace is running already");
         return NULL;
@@ -111,7 +123,7 @@ begin_trace(PyObject *Py_UNUSED(module), PyObject *args)
         Py_XDECREF(futures);
         return NULL;
     }
-    int error = stream_open(descriptor);
+    int error = stream_open(&target);
     if (error) {
         errno = error;
         Py_DECREF(tasks);
@@ -126,6 +138,9 @@ begin_trace(PyObject *Py_UNUSED(module), PyObject *args)
     core.clock = clock == Py_None ? NULL : Py_NewRef(clock);
     core.origin = origin;
     core.next_id = 1;
+    sites_clear(); /* a forked child has its parent's */
+    core.outdated = 0;
+    stream_watch_runs(INT64_MAX);
     core.trace = ++core.last_trace;
     core.active = 1;
     return Py_BuildValue("(OO)", tasks, futures);
@@ -235,6 +250,52 @@ static PyObject *
 records(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
     return PyLong_FromLongLong(stream_records());
+}
+
+/* outdated(table, last): numbers of a table up to `last` are not given out any more. */
+static PyObject *
+outdated(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    int table;
+    long long last;
+    if (!PyArg_ParseTuple(args, "iL", &table, &last)) {
+        return NULL;
+    }
+    stream_outdated(table, last);
+    core.outdated = 1;
+    Py_RETURN_NONE;
+}
+
+void
+long_run(void)
+{
+    PyObject *type, *value, *traceback; /* what is being raised goes on */
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_XDECREF(ask_slow("long_run", NULL, NULL, NULL));
+    PyErr_Restore(type, value, traceback);
+}
+
+/* watch_runs(limit_ns): call `slow.long_run` after each longer run of this trace. */
+static PyObject *
+watch_runs(PyObject *Py_UNUSED(module), PyObject *limit)
+{
+    long long ns = PyLong_AsLongLong(limit);
+    if (ns == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    stream_watch_runs(ns);
+    Py_RETURN_NONE;
+}
+
+/* position() -> (segment, bytes): where in a ring the writer is. */
+static PyObject *
+position(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    int64_t segment, bytes;
+    Py_BEGIN_ALLOW_THREADS
+    stream_position(&segment, &bytes);
+    Py_END_ALLOW_THREADS
+    return Py_BuildValue("(LL)", (long long)segment, (long long)bytes);
 }
 
 /* new_state(task) -> TaskState, known under the task's address. */
@@ -361,6 +422,9 @@ static PyMethodDef methods[] = {
     {"write_now", write_now, METH_NOARGS, NULL},
     {"extend", extend, METH_O, NULL},
     {"row", row, METH_O, NULL},
+    {"outdated", outdated, METH_VARARGS, NULL},
+    {"watch_runs", watch_runs, METH_O, NULL},
+    {"position", position, METH_NOARGS, NULL},
     {"next_id", next_id, METH_NOARGS, NULL},
     {"error_number", error_number, METH_NOARGS, NULL},
     {"records", records, METH_NOARGS, NULL},

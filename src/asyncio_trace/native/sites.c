@@ -193,10 +193,24 @@ string_of(PyObject *text)
     return number;
 }
 
+/* The recorder has let go of numbers: what has them kept here asks again. Not where an entry is in use. */
+void
+numbers_forget(void)
+{
+    core.outdated = 0;
+    map_clear(&sites);
+    map_clear(&strings);
+    map_clear(&builtins);
+    stacks_drop();
+}
+
 /* String of a callback's qualified name. */
 int64_t
 name_of(PyObject *callback)
 {
+    if (core.outdated) {
+        numbers_forget();
+    }
     PyObject *function = callback;
     if (callback == NULL) {
         return 0;

@@ -24,7 +24,7 @@ typedef struct {
 static Stack *stacks;
 static size_t stacks_mask, stacks_used;
 
-static void
+void
 stacks_drop(void)
 {
     Stack *old = stacks;
@@ -133,6 +133,9 @@ stack_read(PyObject *coro, int yields, PyObject **waits_on, PyObject **crowd)
     Place places[MOST_FRAMES];
     Frame *frames[MOST_FRAMES];
     int count = 0, simple = 1;
+    if (core.outdated) {
+        numbers_forget();
+    }
     uint64_t hash = yields ? 77 : 0;
     PyObject *awaiting = Py_NewRef(coro);
     while (awaiting != NULL && count < MOST_FRAMES) {

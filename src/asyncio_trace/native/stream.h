@@ -15,13 +15,21 @@
 enum kind {
     LOOP_STARTED = 1, LOOP_CLOSED, IDLE, TASK_CREATED, TASK_NAMED, STEP, WOKEN, TASK_DONE, CALLBACK_RUN, FUTURE_CREATED,
     FUTURE_RESOLVED, CANCEL_REQUESTED, JOB_SUBMITTED, JOB_RAN, THREAD_SEEN, RESOURCE_SEEN, PARENT_SPAN, DROPPED, ENDED,
-    YIELDED_STEP, NUMBERED_NAME, BLOCKED = 24, NEVER_AWAITED, NEVER_RETRIEVED, CANCEL_IGNORED,
-    RESOURCE_STATE = 30, RESOURCE_TAKEN, RESOURCE_RELEASED, RESOURCE_SET, QUEUE_LENGTH, WAITS_FOR,
-    KINDS_END
+    YIELDED_STEP, NUMBERED_NAME, LOOP_ALIVE, TASK_ALIVE, BLOCKED, NEVER_AWAITED, NEVER_RETRIEVED, CANCEL_IGNORED,
+    RESOURCE_STATE = 30, RESOURCE_TAKEN, RESOURCE_RELEASED, RESOURCE_SET, QUEUE_LENGTH, WAITS_FOR
 };
 
-/* Begin to write to a file descriptor, which stays the caller's. 0, or an errno. */
-int stream_open(int descriptor);
+/* Where a stream goes. */
+typedef struct {
+    int descriptor;          /* of a file that ends with the frame of its first segment; stays the caller's */
+    char folder[3072];       /* else the folder of a ring, or empty */
+    int64_t ring;            /* bytes that the files in it may have */
+    int64_t segment;         /* bytes after which a segment of a file ends; 0 for the usual */
+    int64_t started_unix_ns; /* wall clock at instant 0 */
+} StreamTarget;
+
+/* Begin to write. 0, or an errno. */
+int stream_open(const StreamTarget *target);
 /* The end, in three steps: take no more records (with the GIL, as all that records), write what is left (which may last, and
  * needs no GIL), and let go of the memory (with the GIL). The last returns 0 or the errno of the first write that failed.
  */
@@ -55,6 +63,13 @@ void stream_step(int64_t task, int64_t loop, int64_t start, int64_t end, int64_t
 void stream_change(int kind, int64_t resource, int64_t ns, int64_t waker, int64_t waker_id, int64_t site, int64_t value);
 /* Add a row to the tables, packed as the format says. */
 void stream_row(const void *data, size_t size);
+/* Rows of a table (1 texts, 2 places, 3 stacks) with numbers up to `last` are not given out any more. */
+void stream_outdated(int table, int64_t last);
+/* Call `long_run` after each run of more than this, with the GIL; INT64_MAX for none. */
+void stream_watch_runs(int64_t limit_ns);
+void long_run(void); /* module.c */
+/* The segment that is being written (-1 before the first of a ring) and the bytes that its file has. */
+void stream_position(int64_t *segment, int64_t *bytes);
 /* Records that were dropped because no chunk was free; once the stream is closed, also those that could not be written. */
 int64_t stream_dropped(void);
 /* Records kept so far. */

@@ -10,6 +10,8 @@ from asyncio_trace.recording.varint import read_varint, varint
 STRING = 1
 SITE = 2
 STACK = 3
+TABLES = ("strings", "sites", "stacks")
+"""The tables, in the order of the marks of their rows."""
 
 
 Rows = dict[str, Any]

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import time
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from asyncio_trace.recording.format import EVENTS, HEADER, MAGIC, SEGMENT, TABLES, Segment, frame, segment_payload
 from asyncio_trace.recording.tables import pack_rows
@@ -16,6 +16,21 @@ SEGMENT_BYTES = 1 << 24
 
 MAX_ROWS_BYTES = 1 << 20
 """Rows of more bytes than this are not written again and again: the last segment goes on instead."""
+
+
+class Target(NamedTuple):
+    """Where a core that writes frames itself does so."""
+
+    descriptor: int
+    """Of a file that ends with the frame of its first segment; -1 if it is a ring."""
+    folder: bytes
+    """Of a ring, else empty."""
+    ring_bytes: int
+    """What the files in it may have together."""
+    segment_bytes: int
+    """After so many a segment of a file ends."""
+    started_unix_ns: int
+    """Wall clock at instant 0."""
 
 
 class RecordingWriter:
@@ -63,9 +78,9 @@ class RecordingWriter:
         self._written = time.monotonic_ns()
 
     @property
-    def descriptor(self) -> int:
-        """The file's descriptor, for a core that writes frames itself."""
-        return self._file.fileno()
+    def target(self) -> Target:
+        """The file, for a core that writes frames itself."""
+        return Target(self._file.fileno(), b"", 0, SEGMENT_BYTES, self._started_unix_ns)
 
     def close(self) -> None:
         """Close the file. Closing twice does nothing."""

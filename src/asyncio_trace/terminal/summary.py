@@ -21,6 +21,7 @@ def warning(trace: Trace) -> list[Line]:
         lacks.append(f"{plural(trace.dropped_events, 'event')} dropped")
     if trace.gaps:
         lacks.append("the recording is damaged")
+    lacks += [f"the recording {PurePath(path).name} of a child process can't be read" for path in trace.program.unread]
     if trace.cut or not (trace.complete or lacks):
         lacks.append("the recording was cut before its end")
     return [[(f"incomplete trace: {', '.join(lacks)}", "blocked")]] if lacks else []

@@ -13,6 +13,7 @@ import os
 import sys
 import traceback
 from asyncio import AbstractEventLoop, BaseEventLoop, constants, events, format_helpers
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -60,6 +61,7 @@ class Installation:
         self._core = core
         self._undo: list[tuple[Any, str, Any]] = []
         self._foreign: set[type] = set()
+        self._more: dict[str, Callable[[Method], Method]] = {}
 
     def install(self) -> None:
         """Change asyncio's classes (loops, handles, locks, ...) and every other loop class that exists or will be defined."""
@@ -80,7 +82,7 @@ class Installation:
         for kind, name in resources.METHODS:
             if name in methods:
                 self._set(kind, name, _dressed(methods[name], vars(kind)[name]))
-        for kind in _subclasses(AbstractEventLoop):
+        for kind in subclasses(AbstractEventLoop):
             self.adopt(kind)
         self._watch_new_classes()
 
@@ -101,6 +103,19 @@ class Installation:
         self._set(kind, ATTRIBUTE, None)
         for name, method in self._core.foreign_methods(plain).items():
             self._set(kind, name, _dressed(method, plain[name]))
+        for name, make in self._more.items():
+            self._replace(kind, name, make)
+
+    def replace(self, name: str, make: Callable[[Method], Method]) -> None:
+        """Put what `make` makes of a method in its place in every loop class, those to come included."""
+        self._more[name] = make
+        for kind in (BaseEventLoop, *self._foreign):
+            self._replace(kind, name, make)
+
+    def _replace(self, kind: type, name: str, make: Callable[[Method], Method]) -> None:
+        original = getattr(kind, name, None)
+        if original is not None:
+            self._set(kind, name, _dressed(make(original), original))
 
     def uninstall(self) -> None:
         """Make every class as it was."""
@@ -111,6 +126,7 @@ class Installation:
                 setattr(kind, name, previous)
         self._undo.clear()
         self._foreign.clear()
+        self._more.clear()
 
     def _is_ours(self, kind: type, name: str) -> bool:
         owner = next((base for base in kind.__mro__ if name in vars(base)), None)
@@ -181,11 +197,12 @@ def _dressed(method: Method, original: Any) -> Method:
     return method
 
 
-def _subclasses(kind: type) -> list[type]:
+def subclasses(kind: type) -> list[type]:
+    """All subclasses of a class, and theirs."""
     found: list[type] = []
     sub: type
     for sub in kind.__subclasses__():
-        found += [sub, *_subclasses(sub)]
+        found += [sub, *subclasses(sub)]
     return found
 
 
@@ -193,6 +210,6 @@ def _with_own(kind: type, name: str) -> list[type]:
     """Subclasses of `kind` in asyncio itself that define `name`."""
     return [
         sub
-        for sub in dict.fromkeys(_subclasses(kind))
+        for sub in dict.fromkeys(subclasses(kind))
         if name in vars(sub) and sub.__module__.startswith(asyncio.__name__ + ".")
     ]

@@ -15,7 +15,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from asyncio_trace.tracer import loops, session
+from asyncio_trace.tracer import children, loops, session
 
 
 def begin(settings: dict[str, Any]) -> None:
@@ -24,22 +24,11 @@ def begin(settings: dict[str, Any]) -> None:
     Raises:
         SystemExit: The loop that was asked for is not to be had; the program must not run on another.
     """
-    notice = settings["notice"]
-    try:
-        running = session.record_to(
-            settings["recording"],
-            core=settings["core"],
-            argv=settings["argv"],
-            force=settings["force"],
-            block_threshold_ns=settings["block_threshold_ns"],
-        )
-    except OSError:
-        _leave_notice(notice)
-        raise
-    end = _Ending(running, settings["recording"].replace("{pid}", str(os.getpid())), notice)
-    # registered before the program registers anything, so it runs after all of that
-    atexit.register(end)
-    _end_before_hard_exit(end)
+    _trace(settings)
+    if settings["children"] and not settings["child"]:
+        settings = child_settings(settings)
+    if settings["children"]:
+        children.begin_in_forked_children(lambda: _begin_in_child(settings))
     name = settings["loop"]
     if name is not None:
         try:
@@ -47,6 +36,54 @@ def begin(settings: dict[str, Any]) -> None:
         except Exception as error:
             sys.stderr.write(f"asyncio-trace: no loop is to be had from --loop {name}: {type(error).__name__}: {error}\n")
             raise SystemExit(2) from None
+
+
+def child_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of children of this process, which is the first: their recordings are beside its own."""
+    stem, suffix = os.path.splitext(settings["recording"].replace("{pid}", str(os.getpid())))
+    return {**settings, "recording": f"{stem}.{{pid}}{suffix}", "argv": None, "child": True}
+
+
+def _begin_in_child(settings: dict[str, Any]) -> None:
+    """The same for a forked child, which has its parent's loop factory."""
+    try:
+        _trace(settings)
+    except Exception as error:
+        _tell(f"process {os.getpid()} runs untraced: {error}")
+
+
+def _trace(settings: dict[str, Any]) -> None:
+    notice = settings["notice"]
+    try:
+        running = _record(settings)
+    except OSError:
+        _leave_notice(notice)
+        raise
+    path = settings["recording"].replace("{pid}", str(os.getpid()))
+    if running.flight is not None:
+        path = running.flight.header  # what is there from the beginning
+    end = _Ending(running, path, notice)
+    # registered before the program registers anything, so it runs after all of that
+    atexit.register(end)
+    _end_before_hard_exit(end)
+
+
+def _record(settings: dict[str, Any]) -> session.Session:
+    when = None
+    if settings["ring"] is not None:
+        from asyncio_trace.recording.limits import parse_when
+
+        when = parse_when(settings["when"])
+    return session.record_to(
+        settings["recording"],
+        core=settings["core"],
+        argv=settings["argv"],
+        force=settings["force"],
+        block_threshold_ns=settings["block_threshold_ns"],
+        ring=settings["ring"],
+        when=when,
+        more={name: settings[name] for name in ("group", "children", "child")},
+    )
 
 
 def loop_factory(name: str) -> Any:
@@ -94,8 +131,10 @@ class _Ending:
         """End it."""
         if session.active() is not self.running:
             return
-        failure = self.running.end()
         gone = self._file is not None and _identity(self._path) != self._file
+        failure = self.running.end(exception=_died_of_exception())
+        if self.running.flight is None:  # a ring is there no more
+            gone = self._file is not None and _identity(self._path) != self._file
         if failure is not None:
             lost = self.running.recorder.lost_events
             _tell(f"the recording has a gap{f' of {lost} events or more' if lost else ''}: {failure}")
@@ -103,6 +142,12 @@ class _Ending:
             _tell(f"the recording is lost: the program removed {self._path}")
         if self.running.recorder.refused or gone:
             _leave_notice(self._notice)
+
+
+def _died_of_exception() -> bool:
+    """Whether the interpreter ends because of an exception that nobody caught."""
+    error = getattr(sys, "last_value", None)
+    return error is not None and not isinstance(error, KeyboardInterrupt)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

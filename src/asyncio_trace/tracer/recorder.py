@@ -26,12 +26,17 @@ FLUSH_SLEEP_NS = 2_000_000
 """The same, where the loop is about to sleep for long: whoever kills the program meanwhile shall not take its last events."""
 
 MOST_STRINGS = 1 << 14
+MOST_CHARACTERS = 1 << 22
 MOST_NAMES = 1 << 10
 MOST_SITES = 1 << 14
 MOST_STACKED_SITES = 1 << 18
-"""Texts, task names, sites, and sites in all stacks together that a table keeps. Beyond that it begins afresh: what comes again
-then gets a new number, and numbers never change their meaning, so a trace may run for ever in bounded memory.
+"""Texts, characters of all texts together, task names, sites, and sites in all stacks together that a table keeps. Beyond that
+it begins afresh: what comes again then gets a new number, and numbers never change their meaning, so a trace may run for ever
+in bounded memory.
 """
+
+LONGEST_TEXT = 1 << 14
+"""Characters; of a longer text (a name that holds a document, say) the rest is left out."""
 
 SHORT_SLEEP = 0.02
 """Seconds; a longer sleep is long."""
@@ -84,6 +89,7 @@ class Recorder:
         self._sites: dict[tuple[int, int], int] = {}
         self._stacks: dict[tuple[int, ...], int] = {}
         self._stacked_sites = 0
+        self._characters = 0
         self._threads: dict[int, int] = {}
         self._code_kept: dict[int, object] = {}
         self._last = {"strings": 0, "sites": 0, "stacks": 0}
@@ -140,6 +146,7 @@ class Recorder:
                     self._stacked_sites += len(sites)
                     if self._stacked_sites > MOST_STACKED_SITES:
                         self._stacks.clear()
+                        self._cleared("stacks")
                         self._stacked_sites = len(sites)
                     number = self._stacks[sites] = self._add_row("stacks", sites)
         return number
@@ -164,13 +171,24 @@ class Recorder:
         return number
 
     def _text(self, table: dict[str, int], text: str, most: int) -> int:
+        if len(text) > LONGEST_TEXT:
+            text = text[: LONGEST_TEXT - 1] + "…"
         with self._lock:
             number = table.get(text)
             if number is None:
-                if len(table) >= most:
+                self._characters += len(text)
+                if len(table) >= most or self._characters > MOST_CHARACTERS:
+                    self._characters = len(text)
                     table.clear()
+                    self._cleared("strings")
                 number = table[text] = self._add_row("strings", text)
         return number
+
+    def _cleared(self, table: str) -> None:
+        """A table begins afresh: the numbers that it has given so far are not given again. Call this under the lock."""
+        outdated = getattr(self.sink, "outdated", None)
+        if outdated is not None:
+            outdated(table, self._last[table])
 
     def _add_row(self, table: str, *columns: Any) -> int:
         """Give a row the next number of its table. It is on its way before anybody can name it. Call this under the lock."""
@@ -184,6 +202,8 @@ class Recorder:
         self._sites.clear()
         self._stacks.clear()  # they name sites by their old numbers
         self._stacked_sites = 0
+        self._cleared("sites")
+        self._cleared("stacks")
         for forget in self.forgetting:
             forget()
         return kept
@@ -212,6 +232,15 @@ class Recorder:
                 self.failed(error)
         if self.flushed is not None:
             self.flushed()
+
+    def watch_runs(self, limit_ns: int, call: Callable[[], None]) -> None:
+        """From now on call this after each run of more than `limit_ns`, once it is on its way to the sink, which is a ring."""
+        self.sink.on_run = (limit_ns, call)  # type: ignore[attr-defined]
+
+    def position(self) -> tuple[int, int]:
+        """Where in the ring that is the sink everything stands that was flushed: a segment, and bytes of its file."""
+        position: tuple[int, int] = self.sink.position()  # type: ignore[attr-defined]
+        return position
 
     def flush_if_free(self) -> None:
         """`flush`, unless another thread is at it."""

@@ -38,7 +38,9 @@ def _doubts(trace: Trace) -> Iterator[tuple[str, str]]:
             f"the recording is damaged {places} before its end",
             "tasks that look pending may have ended there, and waits that seem to have no end may have had one",
         )
-    if trace.cut or not (trace.complete or trace.dropped_events or trace.gaps):
+    for path in trace.program.unread:
+        yield f"the recording {path} of a child process can't be read", "what that process did is missing here"
+    if trace.cut or not (trace.complete or trace.dropped_events or trace.gaps or trace.program.unread):
         yield (
             "the recording was cut before its end",
             "tasks that look pending may have ended; the program probably died of a signal or left by os._exit",

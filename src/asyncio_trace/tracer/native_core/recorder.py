@@ -12,7 +12,8 @@ from typing import Any
 
 from asyncio_trace.errors import UsageError
 from asyncio_trace.events.records import Dropped, Ended
-from asyncio_trace.recording.tables import pack_rows
+from asyncio_trace.recording.tables import TABLES, pack_rows
+from asyncio_trace.recording.writer import Target
 from asyncio_trace.tracer.native_core import _native
 from asyncio_trace.tracer.recorder import Recorder, Sink
 
@@ -52,10 +53,10 @@ class NativeRecorder(Recorder):
 
     def __init__(self, sink: Sink, clock: Callable[[], int] = time.monotonic_ns) -> None:
         super().__init__(sink, clock)
-        descriptor = getattr(sink, "descriptor", None)
-        if descriptor is None:
+        target = getattr(sink, "target", None)
+        if target is None:
             raise UsageError("the native core writes to files only; use --core python")
-        self.descriptor: int = descriptor
+        self._target: Target = target
         stream: Any = _Stream()
         self.buffer = stream
         self.next_id = _native.next_id
@@ -63,11 +64,29 @@ class NativeRecorder(Recorder):
         new: Any = {table: _Rows(table) for table in ("strings", "sites", "stacks")}
         self._new = new
 
-    def begin(self, slow: object) -> tuple[Any, Any]:
+    def begin(self, slow: Any) -> tuple[Any, Any]:
         """Begin to record; `slow` is what the extension calls for all that is rare. The tables of tasks and of futures."""
+        self._slow = slow
         clock = None if self.clock is time.monotonic_ns else self.clock
-        tables: tuple[Any, Any] = _native.begin(self, slow, clock, self.origin, self.descriptor)
+        tables: tuple[Any, Any] = _native.begin(self, slow, clock, self.origin, *self._target)
         return tables
+
+    def name(self, text: str) -> int:
+        """Number of a task's name; rows of one table are let go of in one order."""
+        return self.string(text)
+
+    def _cleared(self, table: str) -> None:
+        """A table begins afresh."""
+        _native.outdated(TABLES.index(table) + 1, self._last[table])
+
+    def watch_runs(self, limit_ns: int, call: Callable[[], None]) -> None:
+        """From now on call this after each run of more than `limit_ns`."""
+        self._slow.long_run = call
+        _native.watch_runs(limit_ns)
+
+    def position(self) -> tuple[int, int]:
+        """Where in the ring everything stands that was flushed: a segment, and bytes of its file."""
+        return _native.position()
 
     def flush(self) -> None:
         """Write what is recorded so far. Not needed: it is on its way already."""

@@ -53,6 +53,10 @@ class Slow:
     is_running: Callable[..., Any]
 
     @staticmethod
+    def long_run() -> None:
+        """A run took longer than somebody asked to be told of."""
+
+    @staticmethod
     def role(code: Any) -> int:
         """What a frame of this code means to a walk for a site."""
         role = sites.role_of(code)

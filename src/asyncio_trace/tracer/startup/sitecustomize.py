@@ -1,9 +1,9 @@
 """Begins a trace inside a program that `asyncio-trace run` started, before the program's first line.
 
 Python imports `sitecustomize` at start-up; `run` puts this folder in front of PYTHONPATH. The program itself then runs as Python
-runs it, with nothing of ours beneath it. All signs are taken away again: the folder leaves `sys.path` and the environment, a
-`sitecustomize` of the user's own runs in our place, and asyncio is not imported unless the program does it: the trace begins when
-that happens.
+runs it, with nothing of ours beneath it. All signs are taken away again: the folder leaves `sys.path` and (unless children are to
+be traced too) the environment, a `sitecustomize` of the user's own runs in our place, and asyncio is not imported unless the
+program does it: the trace begins when that happens.
 
 This file must work before anything is importable but the standard library, and must never break the program.
 """
@@ -17,8 +17,14 @@ def _restore_environment():
     import json
 
     settings = json.loads(os.environ.pop("ASYNCIO_TRACE_STARTUP"))
-    before = settings.pop("pythonpath")
-    if before is None:
+    before = settings["pythonpath"]
+    if settings["children"]:  # its children come in by the same way
+        stem, suffix = os.path.splitext(settings["recording"].replace("{pid}", str(os.getpid())))
+        beside = (
+            settings if settings["child"] else {**settings, "recording": stem + ".{pid}" + suffix, "argv": None, "child": True}
+        )
+        os.environ["ASYNCIO_TRACE_STARTUP"] = json.dumps(beside)
+    elif before is None:
         os.environ.pop("PYTHONPATH", None)
     else:
         os.environ["PYTHONPATH"] = before

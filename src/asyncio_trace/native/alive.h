@@ -1,0 +1,26 @@
+/* What is alive, told from the records alone as they pass the writer: what a segment must say so that it can be read without those
+ * before it. The thread that writes is the only one that is in here; the loop pays nothing.
+ */
+#ifndef ASYNCIO_TRACE_ALIVE_H
+#define ASYNCIO_TRACE_ALIVE_H
+
+#include "packed.h"
+#include "rows.h"
+
+/* What goes before the records that are about to be written: rows that they name, and, as words, records of what they name. */
+typedef struct {
+    uint32_t segment; /* number, from 1 */
+    Bytes rows, words;
+} Before;
+
+/* A record passes by. */
+void alive_record(int kind, const int64_t *fields, Before *before);
+/* Add packed records of the loops and tasks that are alive to `out`, as long as it stays below `most` bytes. Returns how many
+ * tasks had no room.
+ */
+int64_t alive_tell(Bytes *out, size_t most, Memory *memory, int64_t now, Before *before);
+void alive_clear(void);
+/* The same without giving back memory, which may be in disorder. */
+void alive_forget(void);
+
+#endif
