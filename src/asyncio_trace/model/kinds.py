@@ -58,7 +58,7 @@ _INNER: dict[tuple[str, str], tuple[str, str]] = {
 _LOOP_MODULES = ("asyncio.base_events", "asyncio.selector_events", "asyncio.unix_events", "asyncio.proactor_events")
 _LOOP_METHODS = (
     "sock_", "_sock_", "create_connection", "create_server", "_create_connection", "_ensure_resolved", "getaddrinfo",
-    "start_tls", "create_datagram", "connect_accepted", "sendfile", "_sendfile",
+    "start_tls", "create_datagram", "connect_accepted", "_accept_connection", "sendfile", "_sendfile",
 )  # fmt: skip
 
 
