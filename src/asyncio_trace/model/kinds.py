@@ -67,6 +67,11 @@ def is_asyncio(site: Site) -> bool:
     return site.module == "asyncio" or site.module.startswith("asyncio.")
 
 
+def is_plumbing(site: Site) -> bool:
+    """Whether a frame is asyncio's, or anyio's: what programs are built on."""
+    return is_asyncio(site) or site.module == "anyio" or site.module.startswith("anyio.")
+
+
 def _own_frames(stack: tuple[Site, ...]) -> Iterator[Site]:
     """asyncio's frames at the inner end of a stack, innermost first."""
     for site in reversed(stack):
