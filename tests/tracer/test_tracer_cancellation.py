@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -390,6 +391,48 @@ def test_a_group_that_is_cancelled_cancels_its_tasks(trace_main: TraceMain) -> N
     waker = canceller(recording, "victim")
     assert waker.kind == "task"
     assert waker.task in (task_named(recording.trace, "parent").id, task_named(recording.trace, "parent").parent)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_cancel_scope_of_anyios_is_told(core: str, nested: bool) -> None:
+    """Who cancels a scope has cancelled the tasks in it, at its line, though anyio delivers that in callbacks of its own."""
+    anyio = pytest.importorskip("anyio")
+
+    async def victim() -> None:
+        asyncio.current_task().set_name("victim")  # type: ignore[union-attr]
+        with anyio.CancelScope(shield=False) if nested else contextlib.nullcontext():
+            await forever()
+
+    async def main() -> None:
+        asyncio.current_task().set_name("canceller")  # type: ignore[union-attr]
+        async with anyio.create_task_group() as group:
+            group.start_soon(victim)
+            await rest()
+            group.cancel_scope.cancel()  # here
+
+    with traced(core) as recording:
+        ASYNCIO.run(main)
+    waker = task_named(recording.trace, "victim").cancelled_by
+    assert waker is not None
+    assert (waker.kind, waker.task) == ("task", task_named(recording.trace, "canceller").id)
+    assert line_of(waker.at).endswith("# here")
+
+
+def test_a_time_limit_of_anyios_is_a_timer(core: str) -> None:
+    """`move_on_after` cancels by its timer, set at the program's line."""
+    anyio = pytest.importorskip("anyio")
+
+    async def main() -> None:
+        asyncio.current_task().set_name("limited")  # type: ignore[union-attr]
+        with anyio.move_on_after(TINY):  # here
+            await forever()
+
+    with traced(core) as recording:
+        ASYNCIO.run(main)
+    waker = task_named(recording.trace, "limited").cancelled_by
+    assert waker is not None
+    assert waker.kind == "timer"
+    assert line_of(waker.at).endswith("# here")
 
 
 def test_a_runner_cancels_what_is_left_when_it_closes(core: str) -> None:

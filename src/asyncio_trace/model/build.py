@@ -281,8 +281,8 @@ class TraceBuilder:
         return future
 
     def _own_line(self, stack: int) -> Site | None:
-        """The innermost frame of a stack that is not asyncio's."""
-        return next((site for site in reversed(self._places.stack(stack)) if not kinds.is_asyncio(site)), None)
+        """The innermost frame of a stack that is the program's."""
+        return next((site for site in reversed(self._places.stack(stack)) if not kinds.is_plumbing(site)), None)
 
     def _waits_at(self, task: int) -> Site | None:
         """The program's own line at which a task waits now."""

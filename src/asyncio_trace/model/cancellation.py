@@ -41,8 +41,8 @@ def _where(which: np.ndarray, *columns: np.ndarray) -> tuple[list[int], ...]:
 
 
 def _way(row: int, above: dict[int, int]) -> list[int]:
-    way: list[int] = []
+    way = [row]
     while row in above and above[row] not in way:
         row = above[row]
         way.append(row)
-    return way[::-1]
+    return way[:0:-1]

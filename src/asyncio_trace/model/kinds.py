@@ -58,13 +58,18 @@ _INNER: dict[tuple[str, str], tuple[str, str]] = {
 _LOOP_MODULES = ("asyncio.base_events", "asyncio.selector_events", "asyncio.unix_events", "asyncio.proactor_events")
 _LOOP_METHODS = (
     "sock_", "_sock_", "create_connection", "create_server", "_create_connection", "_ensure_resolved", "getaddrinfo",
-    "start_tls", "create_datagram", "connect_accepted", "sendfile", "_sendfile",
+    "start_tls", "create_datagram", "connect_accepted", "_accept_connection", "sendfile", "_sendfile",
 )  # fmt: skip
 
 
 def is_asyncio(site: Site) -> bool:
     """Whether a frame is asyncio's own."""
     return site.module == "asyncio" or site.module.startswith("asyncio.")
+
+
+def is_plumbing(site: Site) -> bool:
+    """Whether a frame is asyncio's, or anyio's: what programs are built on."""
+    return is_asyncio(site) or site.module == "anyio" or site.module.startswith("anyio.")
 
 
 def _own_frames(stack: tuple[Site, ...]) -> Iterator[Site]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio_trace.events import records as r
-from asyncio_trace.model import kinds
+from asyncio_trace.model import kinds, wait_rules
 from asyncio_trace.model.places import Places
 from asyncio_trace.model.resources import ResourceBook
 from asyncio_trace.model.tables import Awaited, Future, Site, Task, Wait, Waker
@@ -48,6 +48,8 @@ class WaitNames:
         self._job_futures = job_futures
         self._jobs_ran = jobs_ran
         self._kinds: dict[int, tuple[str, str] | None] = {}
+        self._labels: dict[int, str | None] = {}
+        self._rules = wait_rules.installed()
 
     def wait(self, opened: OpenWait, task: int, ready: int | None, end: int | None, waker: Waker | None) -> Wait:
         """The wait with its names."""
@@ -83,7 +85,11 @@ class WaitNames:
             kind, label = by_type
         else:
             kind, label = by_stack
-        if task is not None:
+        if task is None:
+            if opened.stack not in self._labels:
+                self._labels[opened.stack] = self._rules.label(stack)
+            label = self._labels[opened.stack] or label
+        else:
             name = task.name or f"task {task.id}"
             label = f"{label} {name}".strip() if label else name
         return kind, Awaited(type_name, number or None, label)

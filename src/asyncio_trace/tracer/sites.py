@@ -1,5 +1,5 @@
 """Which of the program's own lines did something: walks from the hook outwards to the first frame that is neither asyncio's
-plumbing nor ours.
+plumbing nor ours. anyio, which is to its users what asyncio is to others, is plumbing too.
 
 The walk ends at the frame that runs a handle (one of ours), because what lies beyond is the program's call of `run`, which did
 not do it.
@@ -36,9 +36,14 @@ class _Roles(dict[str, int]):
     """File name to role, worked out when first asked for."""
 
     def __missing__(self, filename: str) -> int:
-        plumbing = filename.startswith(("<frozen ", *_PLUMBING_FOLDERS)) or filename in _PLUMBING_FILES
+        plumbing = filename.startswith(("<frozen ", *_PLUMBING_FOLDERS)) or filename in _PLUMBING_FILES or _is_anyio(filename)
         role = self[filename] = PLUMBING if plumbing else PROGRAM
         return role
+
+
+def _is_anyio(filename: str) -> bool:
+    folder, found, _ = filename.partition(f"{os.sep}anyio{os.sep}")
+    return bool(found) and folder.endswith(("site-packages", "dist-packages"))
 
 
 _roles = _Roles()

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from asyncio_trace.analysis.finding import Finding
 from asyncio_trace.analysis.rules import incomplete_trace
-from asyncio_trace.model import Trace
+from asyncio_trace.model import Trace, wait_rules
 
 GROUP = "asyncio_trace.rules"
 """Entry point group. Each entry is a `Rule`."""
@@ -25,6 +25,10 @@ def find_all(trace: Trace) -> list[Finding]:
     findings: list[Finding] = []
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         findings += _run(entry, trace)
+    findings += [
+        _failed(f"the wait rules {failure.name}", "labels of waits", failure.reason, failure.package, trace)
+        for failure in wait_rules.installed().failures
+    ]
     return sorted(findings, key=_rank)
 
 
@@ -35,18 +39,20 @@ def _run(entry: EntryPoint, trace: Trace) -> list[Finding]:
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         package = entry.dist.name if entry.dist else entry.value
-        return [
-            Finding(
-                rule="rule-failed",
-                severity="warning",
-                task=None,
-                start_ns=0,
-                end_ns=trace.program.duration_ns,
-                at=None,
-                message=f"the rule {entry.name} failed, so its findings are missing: {reason}",
-                advice=f"report it to the authors of {package}",
-            )
-        ]
+        return [_failed(f"the rule {entry.name}", "findings", reason, package, trace)]
+
+
+def _failed(what: str, missing: str, reason: str, package: str, trace: Trace) -> Finding:
+    return Finding(
+        rule="rule-failed",
+        severity="warning",
+        task=None,
+        start_ns=0,
+        end_ns=trace.program.duration_ns,
+        at=None,
+        message=f"{what} failed, so its {missing} are missing: {reason}",
+        advice=f"report it to the authors of {package}",
+    )
 
 
 def _rank(finding: Finding) -> tuple[bool, int, int]:

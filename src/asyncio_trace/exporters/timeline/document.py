@@ -146,6 +146,8 @@ class Task(TypedDict):
     steps: int
     cancelled_by: Waker | None
     """Who asked for the cancellation."""
+    cancelled_through: list[int]
+    """Ids of the tasks through which the cancellation came, from the one that was asked first; empty if this one was."""
     eager: bool
     """The first step ran inside the call that created the task."""
     parent_span: ParentSpan | None

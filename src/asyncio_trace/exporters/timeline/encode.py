@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 from asyncio_trace import model
@@ -12,7 +13,8 @@ from asyncio_trace.exporters.timeline import document
 class Encoder:
     """Converts rows; use one for each document."""
 
-    def __init__(self) -> None:
+    def __init__(self, cancelled_through: Mapping[int, tuple[int, ...]] | None = None) -> None:
+        self._cancelled_through = cancelled_through or {}
         self._sites: dict[model.Site, document.Site] = {}
         self._stacks: dict[tuple[model.Site, ...], list[document.Site]] = {}
 
@@ -91,6 +93,7 @@ class Encoder:
             "waiting_ns": task.waiting_ns,
             "steps": task.steps,
             "cancelled_by": self.waker(task.cancelled_by),
+            "cancelled_through": list(self._cancelled_through.get(task.id, ())),
             "eager": task.eager,
             "parent_span": span,
         }

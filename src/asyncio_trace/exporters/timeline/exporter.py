@@ -12,6 +12,7 @@ from asyncio_trace.exporters.protocol import Progress, no_progress
 from asyncio_trace.exporters.timeline.atomic_file import written_whole
 from asyncio_trace.exporters.timeline.encode import Encoder
 from asyncio_trace.model import Trace
+from asyncio_trace.model.cancellation import cancelled_through
 
 FORMAT = "asyncio-trace/timeline"
 VERSION = 1
@@ -40,7 +41,7 @@ class TimelineExporter:
 
 def pieces(trace: Trace, progress: Progress = no_progress) -> Iterator[str]:
     """The document's text, row by row."""
-    encoder = Encoder()
+    encoder = Encoder(cancelled_through(trace))
     tables: list[tuple[str, Callable[[Any], object], Sequence[Any]]] = [
         ("tasks", encoder.task, trace.tasks),
         ("runs", encoder.run, trace.runs),
