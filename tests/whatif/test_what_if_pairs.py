@@ -9,6 +9,7 @@ import pytest
 
 from asyncio_trace.analysis.what_if.changes import parse
 from asyncio_trace.analysis.what_if.predict import predict
+from tracer.tracing import CORES
 from whatif.pairs import PAIRS, Pair
 from whatif.simulated import SECOND, simulated, spend, took
 
@@ -29,10 +30,11 @@ class Virtual:
         await asyncio.sleep(units)
 
 
+@pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
-def test_prediction_is_what_the_changed_program_takes(pair: Pair) -> None:
+def test_prediction_is_what_the_changed_program_takes(pair: Pair, core: str) -> None:
     """A replay without a change takes what the program took within 1 %, with it what the changed program takes within 5 %."""
-    trace = simulated(partial(pair.before, Virtual()), tick=200)
+    trace = simulated(partial(pair.before, Virtual()), core=core, tick=200)
     prediction = predict(trace, [parse(change) for change in pair.changes])
     real = took(partial(pair.after, Virtual()))
     assert prediction.replay_error < 0.01

@@ -14,7 +14,7 @@ from asyncio_trace.analysis.what_if.changes import parse
 from asyncio_trace.analysis.what_if.predict import predict
 from asyncio_trace.analysis.what_if.replay import replay
 from asyncio_trace.errors import InputError, UsageError
-from asyncio_trace.model import Trace
+from asyncio_trace.model import Sample, Site, Trace
 from tracer.generated import Program, World, programs
 from tracer.test_tracer_properties import EXAMPLES, LIMITS
 from tracer.virtual_loop import VirtualLoop
@@ -64,7 +64,7 @@ def several() -> Trace:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("thread:nowhere.py:1", "no step of 1 ms or more lies before or after an await at nowhere.py:1"),
+        ("thread:nowhere.py:1", "no step of 1 ms or more was seen to block at nowhere.py:1, or lies before or after"),
         ("semaphore:999=3", "there is none for which a task had to wait; known are #"),
         ("semaphore:use=2", "2 at once is what it let in"),
         ("shorter:main=1s", "no wait for a timer, for I/O or for a job is at main"),
@@ -89,6 +89,16 @@ def test_what_is_no_change_is_an_error(text: str) -> None:
     """A word that says no change is refused with the forms that there are, or with how to write a time."""
     with pytest.raises(UsageError, match=r"write (thread:PLACE, semaphore:ID=WIDTH|10ms)"):
         parse(text)
+
+
+def test_blocking_line_names_the_step() -> None:
+    """A step can be named by the line at which the watchdog saw it block, which may be far from any await."""
+    trace = several()
+    main = max(trace.tasks, key=lambda task: task.running_ns)
+    stack = (Site("main", "/srv/app.py", 3), Site("parse", "/srv/lib/parser.py", 7))
+    trace.witnesses.samples.append(Sample(main.loop, main.id, 4 * SECOND, 3 * SECOND, stack, 0))
+    for change in ("thread:parser.py:7", "thread:parse", "thread:srv/app.py:3"):
+        assert predict(trace, [parse(change)]).effects[0].startswith("1 step of 2 s in all would run in a thread")
 
 
 def test_width_of_a_semaphore_is_told() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from asyncio_trace.analysis.critical_path import CriticalPath, PathTotal, by_place, critical_path
 from asyncio_trace.analysis.finding import Finding
 from asyncio_trace.analysis.loop_load import NO_LAG, Lag, LoopLoad, lag, loop_loads
+from asyncio_trace.analysis.resource_totals import ResourceTotal, by_resource
 from asyncio_trace.analysis.rules import find_all
 from asyncio_trace.analysis.totals import Totals, totals
 from asyncio_trace.model import Trace
@@ -31,6 +32,8 @@ class Report:
     """The path summed up."""
     path_asked: bool = False
     """Whether the path of a certain task was asked for, and with it each stretch."""
+    resources: Sequence[ResourceTotal] = field(default=())
+    """Locks, semaphores, queues, ..., what was waited for longest first."""
     loads: Sequence[LoopLoad] = field(default=())
     """Each loop over time."""
     lag: Lag = NO_LAG
@@ -55,6 +58,7 @@ def report(trace: Trace, *, block_threshold_ns: int = 100_000_000, path_of: int 
         path=path,
         path_totals=by_place(trace, path) if path is not None else (),
         path_asked=path_of is not None,
+        resources=by_resource(trace, sums.end_ns),
         loads=loop_loads(trace, sums.end_ns),
         lag=lag(trace),
     )

@@ -12,7 +12,7 @@ from asyncio_trace.analysis.report import Report
 from asyncio_trace.analysis.rules import incomplete_trace
 from asyncio_trace.analysis.totals import Await, LoopTotal, Step, Totals
 from asyncio_trace.model import Trace
-from asyncio_trace.terminal import path, summary
+from asyncio_trace.terminal import path, resources, summary
 from asyncio_trace.terminal.cells import Line, Picture, Span
 from asyncio_trace.terminal.findings import Findings
 from asyncio_trace.terminal.glyphs import ASCII, UNICODE
@@ -85,6 +85,7 @@ class _Drawing:
             self._path(),
             ("coroutines, by time running", self._coroutines()),
             ("waits, by time in all", self._waits()),
+            ("locks, semaphores and queues, by time waited for", self._resources()),
             ("callbacks, by time running", self._callbacks()),
             ("loops", self._loops()),
             *self._loads(),
@@ -158,6 +159,10 @@ class _Drawing:
             for total in self.totals.waits
         ]
         return self._table(columns, rows, "row")
+
+    def _resources(self) -> list[Line]:
+        rows = [resources.row(total, self.names, self.wording) for total in self.report.resources]
+        return self._table(resources.COLUMNS, rows, "resource")
 
     def _callbacks(self) -> list[Line]:
         columns = (

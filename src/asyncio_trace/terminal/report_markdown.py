@@ -51,6 +51,7 @@ class _Document:
         yield from self._path()
         yield from self._coroutines()
         yield from self._waits()
+        yield from self._resources()
         yield from self._steps()
         yield from self._jobs()
         yield from self._loads()
@@ -122,6 +123,20 @@ class _Document:
             for total in self.report.totals.waits
         ]  # fmt: skip
         yield from self._table("Waits", ("waited on", "longest at", "count", "waiting", "ready", "longest"), rows, 2)
+
+    def _resources(self) -> Iterator[str]:
+        duration = self.wording.duration
+        rows = [
+            (
+                code(self.wording.clean(f"{total.type} #{total.id}")),
+                code(place(total.held_at, self.wording, function=True)),
+                count(total.waits), duration(total.waiting_ns), count(total.holds), duration(total.held_ns),
+                duration(total.longest_hold_ns), "" if total.most is None else count(total.most),
+            )
+            for total in self.report.resources
+        ]  # fmt: skip
+        head = ("resource", "held at", "waits", "waiting", "holds", "held", "longest hold", "most")
+        yield from self._table("Locks, semaphores and queues", head, rows, 2)
 
     def _steps(self) -> Iterator[str]:
         rows = []

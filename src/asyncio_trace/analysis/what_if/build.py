@@ -70,8 +70,11 @@ class _Builder:
         self._tasks = {task.id: task for task in trace.tasks}
         waits: defaultdict[int, list[Wait]] = defaultdict(list)
         runs: defaultdict[int, list[Run]] = defaultdict(list)
-        for wait in trace.waits:
+        self._rows: dict[int, int] = {}
+        """By id of a wait, the number of its row."""
+        for row, wait in enumerate(trace.waits):
             waits[wait.task].append(wait)
+            self._rows[id(wait)] = row
         for run in trace.runs:
             if run.task is not None:
                 runs[run.task].append(run)
@@ -79,15 +82,11 @@ class _Builder:
             of_task.sort(key=lambda wait: wait.start_ns)
         self._waits = waits
         self._spans = {task.id: Spans(task, waits[task.id], runs[task.id]) for task in trace.tasks}
-        self._children: defaultdict[int, list[Task]] = defaultdict(list)
-        for task in trace.tasks:
-            if task.parent is not None:
-                self._children[task.parent].append(task)
         self._job_of = {job.future: job for job in trace.jobs if job.future is not None}
-        self._jobs_by: defaultdict[int, list[Job]] = defaultdict(list)
-        for job in trace.jobs:
-            if job.task is not None:
-                self._jobs_by[job.task].append(job)
+        self._members: defaultdict[int, list[int]] = defaultdict(list)
+        """By row of a wait for several, their ids."""
+        for member in trace.members:
+            self._members[member.wait].append(member.id)
         self._lives: dict[int, Life] = {}
         self._wakes = 0
         self._origins = CallbackOrigins(trace)
@@ -98,12 +97,16 @@ class _Builder:
             self._lives[task.id] = self._life(task)
         self._creations()
         graph = Graph(self._main, self._lives, self._jobs(), threads=self._threads())
-        held = Holds(self._tasks, self._waits, self._spans) if holds else None
+        held = Holds(self._trace, self._waits, self._spans) if holds else None
         for life in self._lives.values():
             for step, wait in zip(life.steps, self._waits[life.id], strict=False):
-                if step.ending is None and not (held is not None and held.contended(wait)):
+                if step.ending is None and not (held is not None and held.waited(wait)):
                     step.ending = self._ending(self._tasks[life.id], wait)
         self._overheads()
+        for sample in self._trace.witnesses.samples:
+            at = self._spans[sample.task].position(sample.ns) if sample.task in self._spans else None
+            if at is not None and sample.task is not None:
+                self._lives[sample.task].steps[at[0]].seen.append(sample.stack)
         if held is not None:
             held.put_into(graph)
         for life in self._lives.values():
@@ -205,15 +208,17 @@ class _Builder:
         return Until(frozenset({("wake", self._wakes)}), 1 + len(chain))
 
     def _jobs_awaited(self, task: Task, wait: Wait) -> list[Job]:
-        """The job that a wait is on; of a `gather` of jobs all that the task handed over and that ended meanwhile."""
+        """The job that a wait is on; of a `gather` of jobs those that had ended when it was over."""
         if wait.awaited.id in self._job_of:
             jobs = [self._job_of[wait.awaited.id]]
         else:
-            jobs = [job for job in self._jobs_by[task.id] if wait.start_ns <= (job.ended_ns or 0) <= (wait.ready_ns or 0)]
+            members = self._members[self._rows[id(wait)]]
+            jobs = [self._job_of[member] for member in members if member in self._job_of]
+            jobs = [job for job in jobs if (job.ended_ns or 0) <= (wait.ready_ns or 0)]
         return [job for job in jobs if job.ended_ns is not None and job.task in self._spans]
 
     def _tasks_awaited(self, task: Task, wait: Wait, waker: Waker) -> set[tuple[str, int]]:
-        """Ends of tasks that a wait needs: of the one awaited, or of the children of a group that ended while it waited."""
+        """Ends of tasks that a wait needs: of the one awaited, or of those of several that ended while it waited."""
         ready = wait.ready_ns or 0
         if wait.awaited.type == "Task" and wait.awaited.id is not None:
             awaited = self._tasks.get(wait.awaited.id)
@@ -223,8 +228,8 @@ class _Builder:
                 else set()
             )
         last = self._tasks.get(waker.task) if waker.task is not None else None
-        children = (child for child in self._children[task.id] if child.created_ns <= wait.start_ns)
-        ended = [child for child in children if wait.start_ns < (child.ended_ns or 0) <= ready]
+        members = (self._tasks[member] for member in self._members[self._rows[id(wait)]] if member in self._tasks)
+        ended = [member for member in members if wait.start_ns < (member.ended_ns or 0) <= ready]
         if last is not None and last is not task and last.ended_ns is not None and waker.ns >= self._spans[last.id].starts[-1]:
             ended.append(last)
         return {("end", child.id) for child in ended if child.steps}

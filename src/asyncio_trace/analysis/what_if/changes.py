@@ -94,8 +94,8 @@ class ToThread:
             life.steps = steps
         if not moved:
             raise UsageError(
-                f"{self.text!r}: no step of {LEAST_NS // 1_000_000} ms or more lies before or after an await at"
-                f" {self.where.text}; `asyncio-trace report` lists the longest steps and their awaits"
+                f"{self.text!r}: no step of {LEAST_NS // 1_000_000} ms or more was seen to block at {self.where.text}, or lies"
+                " before or after an await there; `asyncio-trace report` lists lines that blocked, and the longest steps"
             )
         if graph.threads is None:
             graph.threads = self.threads
@@ -104,7 +104,8 @@ class ToThread:
     def _is_there(self, life: Life, step: Step) -> bool:
         if step.cost_ns < LEAST_NS:
             return False
-        return self.where.names(life.coroutine) or at(self.where, step.before) or at(self.where, step.after)
+        seen = any(self.where.has(site) for stack in step.seen for site in stack)
+        return seen or self.where.names(life.coroutine) or at(self.where, step.before) or at(self.where, step.after)
 
 
 def _move(graph: Graph, life: Life, step: Step) -> Step | None:
@@ -115,7 +116,8 @@ def _move(graph: Graph, life: Life, step: Step) -> Step | None:
         return None
     number = graph.new_number()
     end = begin + length
-    rest = Step(step.cost_ns - end, 0, [], step.ending, step.before, step.after)
+    rest = Step(step.cost_ns - end, 0, [], step.ending, None, step.after)
+    step.after = None
     after = [action for action in step.actions if action.offset_ns >= end]
     rest.actions = [Action(action.offset_ns - end, action.what, action.number) for action in after]
     step.actions = [action for action in step.actions if action.offset_ns < end]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from asyncio_trace.model import Wait
+from asyncio_trace.model import Site, Wait
 
 Token = tuple[str, int]
 """Something that happens once: `("wake", wait)`, `("end", task)` or `("job", job)`."""
@@ -83,6 +83,8 @@ class Step:
     """The recorded wait that it came after."""
     after: Wait | None = None
     """The recorded wait that it came before."""
+    seen: list[tuple[Site, ...]] = field(default_factory=list)
+    """Stacks at which it stood while it blocked its loop, as the tracer's watchdog saw it."""
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ def document(report: Report) -> dict[str, Any]:
         "loops_over_time": [asdict(load) for load in report.loads],
         "coroutines": [asdict(total) for total in sums.coroutines],
         "waits": [asdict(total) | {"longest_at": encode.site(total.longest_at)} for total in sums.waits],
+        "resources": [asdict(total) | {"held_at": encode.site(total.held_at)} for total in report.resources],
         "callbacks": [asdict(total) for total in sums.callbacks],
         "loops": [asdict(total) for total in sums.loops],
         "longest_steps": [_step(step, report.block_threshold_ns, encode) for step in sums.steps],
