@@ -195,7 +195,8 @@ def _trace(
             fail("the program never imported asyncio: there is nothing to draw")
     else:
         try:
-            if sent is None or paths or not quiet:
+            more = any(os.path.abspath(path) != os.path.abspath(written) for path in paths)
+            if sent is None or more or not quiet:  # else the recording, which may be huge, need not be read again
                 failures = _present(written, paths, endpoint, quiet, block_threshold, kept=sent is not None)
         except AsyncioTraceError as error:
             failures = [str(error)]
