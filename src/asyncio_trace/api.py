@@ -19,7 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from asyncio_trace import sending
 from asyncio_trace.errors import OutputError, UsageError
+from asyncio_trace.sending import Sending
 from asyncio_trace.tracer import loops, session
 
 RECORDING_SUFFIX = ".atrace"
@@ -32,20 +34,24 @@ def default_recording() -> str:
     return f"asyncio-trace-{stem}.{os.getpid()}{RECORDING_SUFFIX}"
 
 
-def start(output: str | os.PathLike[str] | None = None, *, core: str = "auto", force: bool = False) -> None:
+def start(
+    output: str | os.PathLike[str] | None = None, *, core: str = "auto", force: bool = False, otlp: bool | str = False
+) -> None:
     """Begin to trace every loop of this process.
 
     Args:
         output: Path to write; the suffix decides what (`.atrace`, `.json`, what plug-ins add). Default: `default_recording()`.
         core: "auto", "python" or "native".
         force: Overwrite `output` if it exists.
+        otlp: Send spans and metrics meanwhile: True to where the OTEL_* variables say, else the collector's URL. A process of
+            its own follows the recording and sends; `stop` waits for it.
 
     Raises:
-        UsageError: A trace is running, the file exists, or nothing writes files of that suffix.
+        UsageError: A trace is running, the file exists, nothing writes files of that suffix, or the URL is none.
         OSError: The file can't be made.
     """
     global _running
-    _running = _Running(output, core=core, force=force, every_loop=True)
+    _running = _Running(output, core=core, force=force, every_loop=True, otlp=otlp)
 
 
 def stop() -> Path:
@@ -55,7 +61,7 @@ def stop() -> Path:
 
     Raises:
         UsageError: None is running.
-        OutputError: The output could not be written; the recording is kept, and the message says where.
+        OutputError: The output could not be written or sent; the recording is kept, and the message says where.
     """
     global _running
     running, _running = _running, None
@@ -71,16 +77,19 @@ class trace(AbstractContextManager["trace"]):  # noqa: N801
     those of `start` and `stop`; nothing is raised in place of an exception that the block itself raises.
     """
 
-    def __init__(self, output: str | os.PathLike[str] | None = None, *, core: str = "auto", force: bool = False) -> None:
+    def __init__(
+        self, output: str | os.PathLike[str] | None = None, *, core: str = "auto", force: bool = False, otlp: bool | str = False
+    ) -> None:
         self._output = output
         self._core = core
         self._force = force
+        self._otlp = otlp
         self._running: _Running | None = None
         self.path: Path | None = None
         """The file written, once the block is over."""
 
     def __enter__(self) -> trace:
-        self._running = _Running(self._output, core=self._core, force=self._force, every_loop=True)
+        self._running = _Running(self._output, core=self._core, force=self._force, every_loop=True, otlp=self._otlp)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
@@ -140,7 +149,9 @@ def _policy_class() -> type:
 class _Running:
     """A trace with its output."""
 
-    def __init__(self, output: str | os.PathLike[str] | None, *, core: str, force: bool, every_loop: bool) -> None:
+    def __init__(
+        self, output: str | os.PathLike[str] | None, *, core: str, force: bool, every_loop: bool, otlp: bool | str = False
+    ) -> None:
         self.path = Path(default_recording() if output is None else output)
         self._exporter: Any = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -152,13 +163,23 @@ class _Running:
             self._folder = tempfile.TemporaryDirectory(prefix="asyncio-trace-")
             recording = Path(self._folder.name) / "recording.atrace"
         self.recording = recording
+        self._sending: Sending | None = None
+        sends = bool(otlp) and not sending.is_off()
+        if sends:
+            sending.check(otlp)
         self.session = session.record_to(str(recording), core=core, every_loop=every_loop, force=force)
+        if sends:
+            try:
+                self._sending = sending.Sending(recording, otlp)
+            except OSError as error:
+                _tell(f"can't send spans: {error.strerror or error}")
 
     def end(self) -> Path:
         """End the trace and write its output; the path."""
         failure = self.session.end()
         if failure is not None:
             _tell(f"the recording has a gap: {failure}")
+        unsent = self._sending.finish() if self._sending is not None else None
         if self._exporter is not None and self._folder is not None:
             from asyncio_trace.model import load
 
@@ -170,6 +191,8 @@ class _Running:
                 raise OutputError(f"{error}; the recording is kept in {kept}") from None
             finally:
                 self._folder.cleanup()
+        if unsent is not None:
+            raise OutputError(f"{unsent}; the output is {self.path}")
         return self.path
 
 
