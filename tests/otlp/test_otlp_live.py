@@ -46,7 +46,11 @@ async def main():
         loop.call_soon(lambda: loop.create_task(request(number)))
         await asyncio.sleep(0.002)
     print("served", flush=True)
-    await loop.run_in_executor(None, sys.stdin.read)
+    try:
+        await loop.run_in_executor(None, sys.stdin.read)
+    except asyncio.CancelledError:
+        print("cancelled", flush=True)
+        raise
 
 asyncio.run(main())
 """

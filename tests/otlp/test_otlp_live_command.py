@@ -86,6 +86,8 @@ def test_ctrl_c_ends_the_service_and_sends_the_rest(collector: Collector, tmp_pa
     with running(tmp_path, collector.url, 5, "-q", "-o", "t.atrace") as process:
         until(lambda: collector.spans)
         process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "cancelled\n"
         status, _ = ended(process)
     assert status == 130
     assert check_trees(collector.spans) == {"request": 5, "main": 1, "asyncio: python -c": 1}
