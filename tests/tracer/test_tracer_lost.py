@@ -188,6 +188,11 @@ async def stubborn() -> None:
         await asyncio.sleep(0)
 
 
+async def forever() -> None:
+    """Ends as it is told."""
+    await asyncio.sleep(10)
+
+
 async def obedient() -> None:
     """Takes the request back, as `timeout` does."""
     try:
@@ -202,7 +207,7 @@ def test_a_cancellation_that_is_ignored(trace_main: Callable[[Main], Traced]) ->
     """Who ends otherwise and took nothing back is recorded; who is cancelled, or took it back, is not."""
 
     async def main() -> None:
-        tasks = [asyncio.create_task(coro, name=coro.__name__) for coro in (stubborn(), obedient(), asyncio.sleep(10))]
+        tasks = [asyncio.create_task(work(), name=work.__name__) for work in (stubborn, obedient, forever)]
         await asyncio.sleep(0)
         for task in tasks:
             task.cancel()

@@ -72,10 +72,10 @@ def _held_up_by(trace: Trace, culprit: int, long_runs: Int64, held: Int64) -> It
     late = held[(victims == victim) & (lost > 0)]
     total = int(totals[victim])
     lives = int((np.where(tasks.ended_ns == NEVER, trace.program.duration_ns, tasks.ended_ns) - tasks.created_ns)[rows].sum())
-    step = int(np.median((runs.end_ns - runs.start_ns)[long_runs]))
-    theirs = np.isin(runs.task_row, rows)
     if len(late) < _OFTEN or total < trace.program.block_threshold_ns or total < _SHARE * lives:
         return
+    step = int(np.median((runs.end_ns - runs.start_ns)[long_runs]))
+    theirs = np.isin(runs.task_row, rows)
     if step < _UNLIKE * np.median((runs.end_ns - runs.start_ns)[theirs]):
         return
     delays = waits.end_ns[late] - waits.ready_ns[late]
