@@ -524,8 +524,65 @@ async def {d.name}():
 """
 
 
-FAULTS: tuple[Part, ...] = (deadlock, leak, contention, ignored, serial, lost_coroutine, lost_exception, spinning)
-_ALONE = frozenset((leak, spinning))
+def blocking(d: Draw) -> str:
+    """A step that computes, or waits, for far too long."""
+    place = d.either(
+        f"""async def {d.name}_step():
+    work({d.seconds(0.15, 1)})  # rule: blocking-step""",
+        f"""def {d.name}_compute():
+    work({d.seconds(0.01, 0.02)})
+    work({d.seconds(0.15, 1)})  # rule: blocking-step
+
+
+async def {d.name}_step():
+    await asyncio.sleep({d.seconds(0.01, 0.1)})
+    {d.name}_compute()""",
+    )
+    return f"""
+{place}
+
+
+async def {d.name}():
+    await asyncio.sleep({d.seconds(0.01, 0.2)})
+    await asyncio.create_task({d.name}_step())
+    await asyncio.sleep({d.seconds(0.01, 0.1)})
+"""
+
+
+def hogging(d: Draw) -> str:
+    """Steps that each pass, and leave others waiting all the same."""
+    return f"""
+async def {d.name}_hog():
+    for _ in range({d.count(25, 40)}):
+        work({d.seconds(0.06, 0.09)})  # rule: starved
+        await asyncio.sleep(0)
+
+
+async def {d.name}_beat():
+    while True:
+        await asyncio.sleep(0.02)
+
+
+async def {d.name}():
+    beat = asyncio.create_task({d.name}_beat())
+    await asyncio.create_task({d.name}_hog())
+    beat.cancel()
+"""
+
+
+FAULTS: tuple[Part, ...] = (
+    blocking,
+    hogging,
+    deadlock,
+    leak,
+    contention,
+    ignored,
+    serial,
+    lost_coroutine,
+    lost_exception,
+    spinning,
+)
+_ALONE = frozenset((leak, spinning, hogging))
 """Faults that need the time, or the loop, for themselves: one of these in a program."""
 
 
@@ -537,6 +594,8 @@ def program(seed: int, *, healthy: bool) -> Program:
     if not healthy:
         first = FAULTS[seed % len(FAULTS)]
         others = [fault for fault in source.sample(FAULTS, source.randint(0, 2)) if fault is not first and fault not in _ALONE]
+        if first is spinning and blocking in others:
+            others.remove(blocking)  # it would take the time in which to spin
         parts += [first, *others]
         closes_early = first is leak and source.random() < 0.5
     source.shuffle(parts)

@@ -9,12 +9,15 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 from asyncio_trace.analysis.finding import Finding
 from asyncio_trace.analysis.rules import find_all
 from asyncio_trace.model import load
 from asyncio_trace.recording.writer import RecordingWriter
+from asyncio_trace.tracer import watchdog
+from asyncio_trace.tracer.loop_state import ATTRIBUTE
 from asyncio_trace.tracer.session import Session
 from findings.planted import Program
 from tracer.virtual_loop import VirtualLoop
@@ -24,14 +27,24 @@ class Clock:
     """Tells the time of a virtual loop."""
 
     loop: VirtualLoop | None = None
+    session: Session | None = None
 
     def __call__(self) -> int:
         """Nanoseconds."""
         return 0 if self.loop is None else round(self.loop.now * 1_000_000_000)
 
     def work(self, seconds: float) -> None:
-        """Let time go on inside a step."""
+        """Let time go on inside a step. What the watchdog's thread would see while it does, this has recorded."""
         assert self.loop is not None
+        assert self.session is not None
+        recorder, since = self.session.recorder, self()
+        period = watchdog.period_ns(watchdog.DEFAULT_THRESHOLD_NS) / 1e9
+        while seconds > period:
+            self.loop.now += period
+            seconds -= period
+            if self() - since > period * 1e9:
+                frames = watchdog._frames(get_ident())[2:]  # less this one and the one that looks
+                watchdog.Samples(recorder).blocked(getattr(self.loop, ATTRIBUTE), frames, (since, 0))
         self.loop.now += seconds
 
 
@@ -44,7 +57,9 @@ def findings_of(program: Program, core: str) -> list[Finding]:
         names: dict[str, Any] = {"__name__": "planted", "work": clock.work}
         exec(compile(program.source, str(path), "exec"), names)
         recording = Path(folder) / "planted.atrace"
-        session = Session(RecordingWriter(recording.open("wb", buffering=0), {"argv": ["planted"]}), core=core, clock=clock)
+        session = clock.session = Session(
+            RecordingWriter(recording.open("wb", buffering=0), {"argv": ["planted"]}), core=core, clock=clock
+        )
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -7,6 +7,7 @@ loop's `call_exception_handler` and a function of `warnings`; what they say is s
 from __future__ import annotations
 
 import dis
+import inspect
 import sys
 import warnings
 from types import CodeType, FrameType, FunctionType
@@ -26,6 +27,7 @@ _HOOK = "_warn_unawaited_coroutine"
 _SKIPPED_BY_WARNINGS = "<frozen importlib._bootstrap> asyncio_trace"
 """File name of our frame. `warnings` counts the frames between itself and the line to name, and leaves out those of files named
 like this one: so it names the line that it names without us."""
+_AWAITS = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 _MOST_FRAMES = 20
 """Frames from the one that throws a coroutine away outwards that are searched for the line that made it."""
 
@@ -145,5 +147,8 @@ def _made_at(recorder: Recorder, name: str, frame: FrameType | None) -> int:
             if line_of(code, frame.f_lasti) in lines:
                 return recorder.site(code, frame.f_lasti, module)
             return 0
-        frame = frame.f_back
+        back = frame.f_back
+        if code.co_flags & _AWAITS and not (back is not None and back.f_code.co_flags & _AWAITS):
+            return 0  # a task's outermost frame: what lies beneath runs the loop
+        frame = back
     return 0

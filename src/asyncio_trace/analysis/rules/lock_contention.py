@@ -22,6 +22,8 @@ _ADDS_UP_NS = 100_000_000
 """Waits together, at least;"""
 _SHARE = 0.3
 """and this part of the lives of the tasks that waited."""
+_LOOP_LATE = 0.5
+"""If those that waited were ready but not running for so much of it, the loop is what is late, and makes every hold long."""
 _WAITERS = 2
 _LATECOMERS = 0.5
 """For a semaphore or a queue: the part of the time of its use over which the tasks that waited were created."""
@@ -60,7 +62,7 @@ def _contention(trace: Trace, resource: int, mine: Int64, lengths: Int64) -> Ite
     ends = np.where(tasks.ended_ns[rows] == NEVER, trace.program.duration_ns, tasks.ended_ns[rows])
     lives = int((ends - tasks.created_ns[rows]).sum())
     total = int(lengths.sum())
-    if len(rows) < _WAITERS or total < _SHARE * lives:
+    if len(rows) < _WAITERS or total < _SHARE * lives or tasks.ready_ns[rows].sum() > _LOOP_LATE * total:
         return
     kind = trace.wait_kinds[int(waits.kind[mine[0]])]
     created = tasks.created_ns[rows]

@@ -25,12 +25,14 @@ _OFTEN = 3
 """Waits that were held up."""
 _SHARE = 0.2
 """Part of the victims' lives that they lost."""
+_MOST_VICTIMS = 8
+"""Coroutines that are looked at as victims, those that lost most."""
 _MOST_CULPRITS = 8
 """Coroutines with long steps that are looked at, those that ran longest."""
 
 
 def find(trace: Trace) -> Iterator[Finding]:
-    """One finding for each coroutine that held others up, about the coroutine that lost most."""
+    """One finding for each coroutine that held others up, about the coroutine that lost most by it."""
     runs, tasks, waits = trace.runs.columns, trace.tasks.columns, trace.waits.columns
     lengths = runs.end_ns - runs.start_ns
     threshold = trace.program.block_threshold_ns
@@ -65,39 +67,54 @@ def _held_up_by(trace: Trace, culprit: int, long_runs: Int64, held: Int64) -> It
         lost[theirs] = _ran_until(runs.start_ns[mine], runs.end_ns[mine], until) - _ran_until(
             runs.start_ns[mine], runs.end_ns[mine], since
         )
-    victims = tasks.coroutine[waits.task_row[held]]
-    totals = np.bincount(victims, lost)
-    victim = int(totals.argmax())
-    rows = np.unique(waits.task_row[held[(victims == victim) & (lost > 0)]])
-    late = held[(victims == victim) & (lost > 0)]
-    total = int(totals[victim])
-    lives = int((np.where(tasks.ended_ns == NEVER, trace.program.duration_ns, tasks.ended_ns) - tasks.created_ns)[rows].sum())
+    held, lost = held[lost > 0], lost[lost > 0]
     step = int(np.median((runs.end_ns - runs.start_ns)[long_runs]))
-    theirs = np.isin(runs.task_row, rows)
-    if len(late) < _OFTEN or total < trace.program.block_threshold_ns or total < _SHARE * lives:
-        return
-    if step < _UNLIKE * np.median((runs.end_ns - runs.start_ns)[theirs]):
-        return
+    victims = tasks.coroutine[waits.task_row[held]]
+    totals = np.bincount(victims, lost) if len(held) else np.empty(0)
+    for victim in np.argsort(-totals)[:_MOST_VICTIMS].tolist():
+        late, total = held[victims == victim], int(totals[victim])
+        if len(late) < _OFTEN or total < trace.program.block_threshold_ns:
+            return
+        if total >= _SHARE * _lives(trace, late) and step >= _UNLIKE * _own_step(trace, late):
+            yield _finding(trace, culprit, long_runs, step, late, total)
+            return
+
+
+def _lives(trace: Trace, late: Int64) -> int:
+    """How long the tasks of these waits lived, together."""
+    tasks, rows = trace.tasks.columns, np.unique(trace.waits.columns.task_row[late])
+    ends = np.where(tasks.ended_ns[rows] == NEVER, trace.program.duration_ns, tasks.ended_ns[rows])
+    return int((ends - tasks.created_ns[rows]).sum())
+
+
+def _own_step(trace: Trace, late: Int64) -> float:
+    """How long the tasks of these waits run at a time."""
+    runs = trace.runs.columns
+    theirs = np.isin(runs.task_row, trace.waits.columns.task_row[late])
+    return float(np.median((runs.end_ns - runs.start_ns)[theirs])) if theirs.any() else 0.0
+
+
+def _finding(trace: Trace, culprit: int, long_runs: Int64, step: int, late: Int64, total: int) -> Finding:
+    tasks, waits = trace.tasks.columns, trace.waits.columns
+    rows = np.unique(waits.task_row[late])
     delays = waits.end_ns[late] - waits.ready_ns[late]
     worst = int(late[delays.argmax()])
     name = function(trace.strings[culprit])
-    who = task_name(trace, int(rows[0])) if len(rows) == 1 else f"{plural(len(rows), 'task')} of {_name(trace, victim)}"
+    victim = function(trace.strings[int(tasks.coroutine[rows[0]])])
+    who = task_name(trace, int(rows[0])) if len(rows) == 1 else f"{plural(len(rows), 'task')} of {victim}"
     at = _line(trace, culprit, long_runs)
-    yield Finding(
+    share = 100 * total // max(1, _lives(trace, late))
+    return Finding(
         rule=NAME,
         severity="warning",
         task=int(tasks.id[waits.task_row[worst]]),
         start_ns=int(waits.ready_ns[worst]),
         end_ns=int(waits.end_ns[worst]),
         at=at,
-        message=f"{who} lost {duration(total)} ({100 * total // max(1, lives)} % of the time) ready but not running, "
+        message=f"{who} lost {duration(total)} ({share} % of the time) ready but not running, "
         f"{times(len(late))}, {duration(int(delays.max()))} at most: {name} was running, in steps of {duration(step)}",
         advice=f"make the steps of {name} shorter, or move its work to a thread or a process",
     )
-
-
-def _name(trace: Trace, coroutine: int) -> str:
-    return function(trace.strings[coroutine])
 
 
 def _ran_until(starts: Int64, ends: Int64, instants: Int64) -> Int64:
