@@ -8,9 +8,10 @@
 #define MOST_LOOPS 1024
 #define RESOLVED 256 /* futures that are remembered for a while, since a task still waits on them until it runs */
 
-enum { WAKER_CALLBACK = 2, WAKER_TIMER, WAKER_THREAD = 5 }; /* `WakerKind`, `StepEnd`, `TaskState` of events/records.py */
+enum { WAKER_TASK = 1, WAKER_CALLBACK, WAKER_TIMER, WAKER_THREAD = 5 }; /* `WakerKind`, `StepEnd`, `TaskState`, `ResourceRole` of events/records.py */
 enum { STEP_WAITING, STEP_YIELDED, STEP_DONE };
 enum { STATE_QUEUED, STATE_WAITING };
+enum { ROLE_LOCK = 1 };
 
 typedef struct {
     int64_t id, created, loop, parent, coroutine, site, flags;
@@ -26,6 +27,16 @@ typedef struct { /* a future, resource, thread or loop */
     uint8_t kind, needed, resolved;
 } Thing;
 
+#define MOST_HOLDS 4 /* of a semaphore, that are remembered */
+
+typedef struct { /* how a resource stands, once a change of it was recorded */
+    int64_t id, role, most, ns;
+    int64_t free; /* or an event's flag, and so on: `ResourceState.value` */
+    int64_t held;
+    int64_t holds[MOST_HOLDS][3]; /* instant, task, site; oldest first */
+} State;
+
+static Ids states = {.width = sizeof(State)};
 static Ids tasks = {.width = sizeof(Task)}, things = {.width = sizeof(Thing)};
 static Ids threads = {.width = sizeof(Thing)}, loops = {.width = sizeof(Thing)};
 static int64_t resolved[RESOLVED][6]; /* the fields of their `FutureResolved` */
@@ -44,6 +55,20 @@ add_words(int kind, const int64_t *fields, Before *before)
     bytes_add(&before->words, fields, (size_t)count * sizeof(int64_t));
 }
 
+/* How a resource stood before those that hold it now took it, and that they did. */
+static void
+add_state(const State *state, Before *before)
+{
+    int64_t free = state->free + state->held;
+    int64_t stood[] = {state->id, state->held > 0 ? state->holds[0][0] : state->ns, state->role, free, state->most};
+    add_words(RESOURCE_STATE, stood, before);
+    for (int64_t index = 0; index < state->held; index++) {
+        const int64_t *hold = state->holds[index];
+        int64_t taken[] = {state->id, hold[0], hold[1], hold[2], --free};
+        add_words(RESOURCE_TAKEN, taken, before);
+    }
+}
+
 static void
 name_thing(Thing *thing, Before *before)
 {
@@ -52,6 +77,10 @@ name_thing(Thing *thing, Before *before)
     }
     thing->segment = before->segment;
     add_words(thing->kind, thing->fields, before);
+    State *state = thing->kind == RESOURCE_SEEN ? ids_find(&states, thing->id) : NULL;
+    if (state != NULL) {
+        add_state(state, before);
+    }
     for (size_t index = 0; thing->resolved && index < RESOLVED; index++) {
         if (resolved[index][0] == thing->id) {
             add_words(FUTURE_RESOLVED, resolved[index], before);
@@ -118,6 +147,47 @@ forget_things(void)
     }
     ids_clear(&things);
     things = kept;
+    Ids standing = {.width = sizeof(State)};
+    for (size_t slot = 0; states.slots != NULL && slot <= states.mask; slot++) {
+        State *state = ids_at(&states, slot);
+        State *copy = ids_find(&things, state->id) != NULL ? ids_add(&standing, state->id) : NULL;
+        if (copy != NULL) {
+            *copy = *state;
+        }
+    }
+    ids_clear(&states);
+    states = standing;
+}
+
+static void
+resource_changed(int kind, const int64_t *fields)
+{
+    State *state = kind == RESOURCE_STATE ? ids_add(&states, fields[0]) : ids_find(&states, fields[0]);
+    if (state == NULL) {
+        return;
+    }
+    state->ns = fields[1];
+    if (kind == RESOURCE_STATE) {
+        *state = (State){.id = fields[0], .ns = fields[1], .role = fields[2], .free = fields[3], .most = fields[4]};
+    }
+    else if (kind == RESOURCE_TAKEN) {
+        state->free = fields[4];
+        state->held = state->role == ROLE_LOCK ? 0 : state->held;
+        if (state->held < MOST_HOLDS) {
+            memcpy(state->holds[state->held++], (int64_t[]){fields[1], fields[2], fields[3]}, sizeof state->holds[0]);
+        }
+    }
+    else {
+        state->free = fields[5];
+        int64_t given = 0; /* by its own task, else the oldest */
+        for (int64_t index = state->held - 1; index > 0 && given == 0; index--) {
+            given = fields[2] == WAKER_TASK && state->holds[index][1] == fields[3] ? index : 0;
+        }
+        if (kind == RESOURCE_RELEASED && state->held > 0) {
+            state->held--;
+            memmove(state->holds[given], state->holds[given + 1], (size_t)(state->held - given) * sizeof state->holds[0]);
+        }
+    }
 }
 
 static void
@@ -265,6 +335,13 @@ alive_record(int kind, const int64_t *fields, Before *before)
         }
         keep(&things, kind, fields, before->segment);
         break;
+    case RESOURCE_STATE:
+    case RESOURCE_TAKEN:
+    case RESOURCE_RELEASED:
+    case RESOURCE_SET:
+    case QUEUE_LENGTH:
+        resource_changed(kind, fields);
+        break;
     case FUTURE_RESOLVED:
         future_resolved(fields);
         break;
@@ -341,7 +418,7 @@ alive_tell(Bytes *out, size_t most, Memory *memory, int64_t now, Before *before)
 void
 alive_forget(void)
 {
-    Ids *all[] = {&tasks, &things, &threads, &loops};
+    Ids *all[] = {&tasks, &things, &states, &threads, &loops};
     for (size_t index = 0; index < sizeof all / sizeof *all; index++) {
         *all[index] = (Ids){.width = all[index]->width};
     }
@@ -356,6 +433,7 @@ alive_clear(void)
     }
     ids_clear(&tasks);
     ids_clear(&things);
+    ids_clear(&states);
     ids_clear(&threads);
     ids_clear(&loops);
     alive_forget();
