@@ -70,6 +70,8 @@ def start(
     """
     global _running
     _running = _Running(output, core=core, force=force, every_loop=True, ring=ring, when=when, otlp=otlp)
+    if ring is not None:
+        atexit.register(_end_at_exit, _running)  # the end of the program is what a ring may be waiting for
 
 
 def stop() -> Path:
@@ -260,17 +262,20 @@ def _session() -> session.Session:
     global _running
     active = session.active()
     if active is None:
-        running = _running = _Running(None, core="auto", force=False, every_loop=False)
-        active = running.session
-
-        def end_at_exit() -> None:
-            global _running
-            if _running is running:
-                _running = None
-                _tell(f"recording: {running.end()}")
-
-        atexit.register(end_at_exit)
+        _running = _Running(None, core="auto", force=False, every_loop=False)
+        active = _running.session
+        atexit.register(_end_at_exit, _running)
     return active
+
+
+def _end_at_exit(running: _Running) -> None:
+    """The interpreter ends, and nobody has ended the trace."""
+    global _running
+    if _running is running:
+        _running = None
+        path = running.end(exception=session.died_of_exception())
+        if path is not None:
+            _tell(f"recording: {path}")
 
 
 def _ring(path: Path, ring: str | int | None, when: str | Iterable[str]) -> tuple[int | None, When | None]:
