@@ -249,6 +249,8 @@ class _Running:
             finally:
                 self._folder.cleanup()
         if self.session.flight is not None:
+            if self.session.flight.failure is not None:
+                raise OutputError(self.session.flight.failure)
             return self.session.flight.written[-1] if self.session.flight.written else None
         if unsent is not None:
             raise OutputError(f"{unsent}; the output is {self.path}")
@@ -273,7 +275,11 @@ def _end_at_exit(running: _Running) -> None:
     global _running
     if _running is running:
         _running = None
-        path = running.end(exception=session.died_of_exception())
+        try:
+            path = running.end(exception=session.died_of_exception())
+        except OutputError as error:
+            _tell(str(error))
+            return
         if path is not None:
             _tell(f"recording: {path}")
 

@@ -135,7 +135,10 @@ class _Ending:
         failure = self.running.end(exception=session.died_of_exception())
         if self.running.flight is None:  # a ring is there no more
             gone = self._file is not None and _identity(self._path) != self._file
-        if failure is not None:
+        flight = self.running.flight
+        if flight is not None and flight.failure is not None:
+            _tell(flight.failure)
+        elif failure is not None:
             lost = self.running.recorder.lost_events
             _tell(f"the recording has a gap{f' of {lost} events or more' if lost else ''}: {failure}")
         elif gone and os.path.isdir(os.path.dirname(self._path)):

@@ -115,9 +115,8 @@ class Session:
             if os.getpid() == self._pid:
                 self.recorder.close()
                 if self.flight is not None:
-                    lost = self.flight.finish(exception=exception)
-                    if lost is not None:
-                        self.recorder.failure, self.recorder.refused = lost, True
+                    self.flight.finish(exception=exception)
+                    self.recorder.refused = self.recorder.refused or self.flight.failure is not None
         return self.recorder.failure
 
     def abandon(self) -> None:
