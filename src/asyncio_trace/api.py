@@ -70,6 +70,8 @@ def start(
     """
     global _running
     _running = _Running(output, core=core, force=force, every_loop=True, ring=ring, when=when, otlp=otlp)
+    if ring is not None:
+        atexit.register(_end_at_exit, _running)  # the end of the program is what a ring may be waiting for
 
 
 def stop() -> Path:
@@ -247,6 +249,8 @@ class _Running:
             finally:
                 self._folder.cleanup()
         if self.session.flight is not None:
+            if self.session.flight.failure is not None:
+                raise OutputError(self.session.flight.failure)
             return self.session.flight.written[-1] if self.session.flight.written else None
         if unsent is not None:
             raise OutputError(f"{unsent}; the output is {self.path}")
@@ -260,17 +264,24 @@ def _session() -> session.Session:
     global _running
     active = session.active()
     if active is None:
-        running = _running = _Running(None, core="auto", force=False, every_loop=False)
-        active = running.session
-
-        def end_at_exit() -> None:
-            global _running
-            if _running is running:
-                _running = None
-                _tell(f"recording: {running.end()}")
-
-        atexit.register(end_at_exit)
+        _running = _Running(None, core="auto", force=False, every_loop=False)
+        active = _running.session
+        atexit.register(_end_at_exit, _running)
     return active
+
+
+def _end_at_exit(running: _Running) -> None:
+    """The interpreter ends, and nobody has ended the trace."""
+    global _running
+    if _running is running:
+        _running = None
+        try:
+            path = running.end(exception=session.died_of_exception())
+        except OutputError as error:
+            _tell(str(error))
+            return
+        if path is not None:
+            _tell(f"recording: {path}")
 
 
 def _ring(path: Path, ring: str | int | None, when: str | Iterable[str]) -> tuple[int | None, When | None]:

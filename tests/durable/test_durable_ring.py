@@ -22,7 +22,7 @@ from asyncio_trace.model import Trace, load
 from asyncio_trace.recording.ring import folder_of, segment_files
 from asyncio_trace.tracer import flight, session
 from cli.command import asyncio_trace as command
-from cli.command import environment, traced
+from cli.command import environment, python, traced
 from tracer.tracing import CORES, HAS_UVLOOP
 
 RING = 1_000_000
@@ -528,6 +528,21 @@ def test_an_uncaught_exception_ends_the_program_and_causes_a_file(core: str, tmp
     assert ended.status == 1
     assert ended.said[-1] == "ValueError: planned"
     assert [task.outcome for task in load(tmp_path / "r.atrace").tasks] == ["raised"]
+
+
+@pytest.mark.parametrize(("when", "left"), [("exit", True), ("exception", True), ("signal", False)])
+def test_a_program_that_never_stops_its_trace(core: str, when: str, left: bool, tmp_path: Path) -> None:
+    """The end of the interpreter is the end of the trace."""
+    (tmp_path / "program.py").write_text(f"""\
+import asyncio, asyncio_trace
+asyncio_trace.start("r.atrace", ring="1MB", when="{when}", core="{core}")
+asyncio.run(asyncio.sleep(0))
+raise ValueError("planned")
+""")
+    ended = python("program.py", cwd=tmp_path)
+    assert ended.status == 1
+    assert ended.said[-1] == ("asyncio-trace: recording: r.atrace" if left else "ValueError: planned")
+    assert {path.name for path in tmp_path.iterdir()} == ({"program.py", "r.atrace"} if left else {"program.py"})
 
 
 def test_run_says_when_nothing_happened(core: str, tmp_path: Path) -> None:

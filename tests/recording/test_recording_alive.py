@@ -23,8 +23,6 @@ from tracer.tracing import CORES, check_invariants
 
 pytestmark = pytest.mark.skipif("native" not in CORES, reason="there is no native core here")
 
-TOLD = {r.LoopAlive, r.TaskAlive}
-
 
 async def program(flush: Callable[[], None]) -> None:
     """Tasks that come and go, some that wait all along, and a thread; what there is of it is written now and then."""
@@ -120,22 +118,39 @@ def test_whatever_records_name_stands_in_their_segment(recording: Path) -> None:
                 assert record.awaited in tables["thing"]
 
 
+def is_known(alive: Alive, record: r.Record) -> bool:
+    """A record that tells again what the records before it told."""
+    if isinstance(record, r.ResourceTaken):
+        return any(hold[:3] == record[:3] for hold in alive._holds.get(record.resource, ()))
+    if isinstance(record, r.ResourceState):
+        return record.resource in alive._states
+    if isinstance(record, r.FutureResolved):
+        return record in alive._resolved
+    if isinstance(record, (r.ResourceSeen, r.FutureCreated)):
+        return ("thing", record[0]) in alive._things
+    return isinstance(record, r.ThreadSeen) and ("thread", record.thread) in alive._things
+
+
 def test_what_a_segment_tells_is_what_the_records_before_it_say(recording: Path) -> None:
     """At each beginning the writer in C knows the same as the one in Python that read all of it."""
     alive = Alive()
     expected: list[r.Record] = []
-    segments = 0
+    told = set()
     with RecordingReader(recording) as reader:
         for record in reader.records():
             if isinstance(record, Segment):
                 assert not expected
-                expected = list(alive.alive(record.ns)) if record.segment else []
-                segments += 1
-            elif expected and type(record) in TOLD | {r.NumberedName}:
+                alive.begin_segment()
+                if record.segment:
+                    expected = list(alive.alive(record.ns))
+                    expected += [thing for one in expected for thing in alive.things(one)]
+            elif expected:
                 assert record == expected.pop(0)
-            else:
+                told.add(type(record))
+            elif not is_known(alive, record):
                 alive.take(record)
-    assert segments > 5
+    assert told >= {r.LoopAlive, r.TaskAlive, r.NumberedName, r.ThreadSeen, r.ResourceSeen, r.ResourceState, r.ResourceTaken}
+    assert r.FutureCreated in told
 
 
 def test_a_recording_from_any_segment_on_is_a_trace(recording: Path, tmp_path: Path) -> None:
@@ -150,6 +165,9 @@ def test_a_recording_from_any_segment_on_is_a_trace(recording: Path, tmp_path: P
         assert trace.program.recorded_from_ns > 0
         patient = [task for task in trace.tasks if task.name.endswith("all along")]
         assert len(patient) == 3
+        (lock,) = [resource for resource in trace.resources if resource.role == "lock"]
+        (hold,) = [hold for hold in trace.holds if hold.resource == lock.id][:1]
+        assert [task.name for task in patient if task.id == hold.task] == ["hold all along"]
         kinds = {wait.kind for wait in trace.waits if wait.task in {task.id for task in patient}}
         assert kinds == {"event", "lock"}
 

@@ -213,6 +213,7 @@ def _trace(target: Target, recording: str, temporary: str | None, asked: _Asked,
             click.echo(sent.summary, err=True)
     if asked.ring is not None:
         made, failures = flight.recordings(written, asked.ring, group, force=asked.force)
+        failures = [] if ended.unwritten else failures  # the tracer has said so
         written = made[-1] if made else written
     keep = temporary is None
     if made or (asked.ring is None and written.exists()):

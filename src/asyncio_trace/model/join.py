@@ -8,9 +8,46 @@ from pathlib import Path
 from typing import Any
 
 from asyncio_trace.errors import InputError
-from asyncio_trace.model.tables import Awaited, Callback, Future, Idle, Job, Loop, Resource, Run, Task, Wait, Waker
+from asyncio_trace.model import tables as t
+from asyncio_trace.model import witnesses as w
 from asyncio_trace.model.trace import Trace
 from asyncio_trace.recording.group import children_of, shift_ns
+
+_MOVED: dict[type[Any], tuple[str, str]] = {
+    t.Task: ("created_ns started_ns ended_ns", "id parent loop"),
+    t.Run: ("start_ns end_ns", "task loop"),
+    t.Wait: ("start_ns ready_ns end_ns", "task"),
+    t.Future: ("created_ns resolved_ns", "id loop created_by"),
+    t.Job: ("submitted_ns started_ns ended_ns", "id loop task future"),
+    t.Idle: ("start_ns end_ns", "loop"),
+    t.Callback: ("ready_ns start_ns end_ns", "loop"),
+    t.Resource: ("", "id"),
+    t.Hold: ("from_ns to_ns", "resource task"),
+    t.Level: ("ns", "resource"),
+    t.Member: ("", "id"),
+    t.Loop: ("created_ns closed_ns", "id"),
+    t.Waker: ("ns", "task"),
+    t.Awaited: ("", "id"),
+    w.Sample: ("ns since_ns", "loop task"),
+    w.LostCoroutine: ("ns", ""),
+    w.LostException: ("ns", "id"),
+}
+"""Kind of row to the fields that are instants, and those that are ids. What a row holds of other kinds is moved with it."""
+
+_ORDERS: dict[str, Callable[[Any], Any]] = {
+    "tasks": lambda row: (row.created_ns, row.id),
+    "runs": lambda row: row.start_ns,
+    "futures": lambda row: (row.created_ns, row.id),
+    "jobs": lambda row: (row.submitted_ns, row.id),
+    "idle": lambda row: row.start_ns,
+    "callbacks": lambda row: (row.start_ns, row.loop),
+    "resources": lambda row: row.id,
+    "holds": lambda row: row.from_ns,
+    "levels": lambda row: row.ns,
+}
+"""Table to the order of its rows; `waits` and `members`, which name rows of it, are joined together."""
+
+_WITNESSES = ("samples", "lost_coroutines", "lost_exceptions")
 
 
 def with_children(trace: Trace, path: Path, header: dict[str, Any], load: Callable[[Path], Trace]) -> Trace:
@@ -19,10 +56,10 @@ def with_children(trace: Trace, path: Path, header: dict[str, Any], load: Callab
     Loops of a child say its process in the name of their thread. What can't be read is named in `Program.unread`.
     """
     found, unreadable = children_of(path, header)
-    parts = [trace]
+    parts = [_Part(trace, 0, 0)]
     for other, head in found.items():
         try:
-            parts.append(_moved(load(other), shift_ns(head, header), _highest_id(parts[-1])))
+            parts.append(_Part(load(other), shift_ns(head, header), parts[-1].highest_id))
         except InputError:
             unreadable.append(other)
     if len(parts) > 1:
@@ -33,150 +70,87 @@ def with_children(trace: Trace, path: Path, header: dict[str, Any], load: Callab
     return trace
 
 
-def _joined(parts: list[Trace]) -> Trace:
-    first = parts[0]
-    end = max(part.program.duration_ns for part in parts)
-    loops = [loop for part in parts for loop in part.program.loops]
+class _Part:
+    """The trace of one process, later by `ns` and with ids higher by `ids`."""
+
+    def __init__(self, trace: Trace, ns: int, ids: int) -> None:
+        self.trace = trace
+        self.ns = ns
+        self.ids = ids
+        tables: tuple[Any, ...] = (trace.tasks, trace.futures, trace.jobs, trace.resources, trace.program.loops, trace.members)
+        used: list[int] = [wait.awaited.id or 0 for wait in trace.waits]
+        for table in tables:
+            used += [row.id for row in table]
+        self.highest_id = ids + max(used, default=0)
+
+    def moved(self, row: Any) -> Any:
+        """A row as it is in the whole."""
+        plan = _MOVED.get(type(row))
+        if plan is None or not self.ids:
+            return row
+        changes: dict[str, Any] = {}
+        for names, more in zip(plan, (self.ns, self.ids), strict=True):
+            for name in names.split():
+                value = getattr(row, name)
+                changes[name] = None if value is None else value + more
+        for name in row.__slots__:
+            value = getattr(row, name)
+            if type(value) in _MOVED:
+                changes[name] = self.moved(value)
+        return replace(row, **changes)
+
+    def loop(self, row: t.Loop) -> t.Loop:
+        """A loop, whose thread is known by its process."""
+        moved: t.Loop = self.moved(row)
+        if self.ids:
+            moved.thread_name = f"{row.thread_name or 'thread'}, process {self.trace.program.pid}"
+        return moved
+
+
+def _joined(parts: list[_Part]) -> Trace:
+    traces = [part.trace for part in parts]
+    first = traces[0].program
+    loops = [part.loop(loop) for part in parts for loop in part.trace.program.loops]
+    waits, members = _joined_waits(parts)
+    rows: dict[str, Any] = {
+        name: sorted((part.moved(row) for part in parts for row in getattr(part.trace, name)), key=order)
+        for name, order in _ORDERS.items()
+    }
     joined = Trace(
-        program=replace(first.program, loops=sorted(loops, key=lambda loop: loop.created_ns), duration_ns=end),
-        tasks=_merged([part.tasks for part in parts], lambda task: (task.created_ns, task.id)),
-        runs=_merged([part.runs for part in parts], lambda run: run.start_ns),
-        waits=_merged([part.waits for part in parts], lambda wait: (wait.start_ns, wait.task)),
-        futures=_merged([part.futures for part in parts], lambda future: (future.created_ns, future.id)),
-        jobs=_merged([part.jobs for part in parts], lambda job: (job.submitted_ns, job.id)),
-        idle=_merged([part.idle for part in parts], lambda idle: idle.start_ns),
-        dropped_events=sum(part.dropped_events for part in parts),
-        complete=all(part.complete for part in parts),
-        cut=any(part.cut for part in parts),
-        gaps=sum(part.gaps for part in parts),
-        lost_bytes=sum(part.lost_bytes for part in parts),
-        callbacks=_merged([part.callbacks for part in parts], lambda callback: (callback.start_ns, callback.loop)),
-        resources=[resource for part in parts for resource in part.resources],
+        program=replace(
+            first,
+            loops=sorted(loops, key=lambda loop: loop.created_ns),
+            duration_ns=max(part.trace.program.duration_ns + part.ns for part in parts),
+        ),
+        waits=waits,
+        members=members,
+        dropped_events=sum(trace.dropped_events for trace in traces),
+        complete=all(trace.complete for trace in traces),
+        cut=any(trace.cut for trace in traces),
+        gaps=sum(trace.gaps for trace in traces),
+        lost_bytes=sum(trace.lost_bytes for trace in traces),
+        **rows,
     )
     for part in parts:
-        joined.parent_spans.update(part.parent_spans)
+        joined.parent_spans.update((number + part.ids, span) for number, span in part.trace.parent_spans.items())
+        seen = part.trace.witnesses
+        joined.witnesses.ignored_cancels += [(task + part.ids, ns + part.ns) for task, ns in seen.ignored_cancels]
+    joined.witnesses.ignored_cancels.sort(key=lambda pair: pair[1])
+    for name in _WITNESSES:
+        witnessed: list[Any] = [part.moved(row) for part in parts for row in getattr(part.trace.witnesses, name)]
+        getattr(joined.witnesses, name).extend(sorted(witnessed, key=lambda row: row.ns))
     return joined
 
 
-def _merged(tables: list[Any], order: Callable[[Any], Any]) -> list[Any]:
-    return sorted((row for table in tables for row in table), key=order)
-
-
-def _highest_id(trace: Trace) -> int:
-    """No id of the trace is higher."""
-    tables: tuple[Any, ...] = (trace.tasks, trace.futures, trace.jobs, trace.resources, trace.program.loops)
-    ids: list[int] = [wait.awaited.id or 0 for wait in trace.waits]
-    for table in tables:
-        ids += [row.id for row in table]
-    return max(ids, default=0)
-
-
-def _moved(trace: Trace, ns: int, ids: int) -> Trace:
-    """The trace of a child, later by `ns` and with ids higher by `ids`."""
-    pid = trace.program.pid
-
-    def at(instant: Any) -> Any:
-        return None if instant is None else instant + ns
-
-    def id_of(number: Any) -> Any:
-        return None if number is None else number + ids
-
-    def waker(row: Waker | None) -> Waker | None:
-        return None if row is None else replace(row, task=id_of(row.task), ns=row.ns + ns)
-
-    def awaited(row: Awaited) -> Awaited:
-        return replace(row, id=id_of(row.id))
-
-    def task(row: Task) -> Task:
-        return replace(
-            row,
-            id=row.id + ids,
-            parent=id_of(row.parent),
-            loop=row.loop + ids,
-            created_ns=row.created_ns + ns,
-            started_ns=at(row.started_ns),
-            ended_ns=at(row.ended_ns),
-            cancelled_by=waker(row.cancelled_by),
-        )
-
-    def run(row: Run) -> Run:
-        return replace(row, task=id_of(row.task), loop=row.loop + ids, start_ns=row.start_ns + ns, end_ns=row.end_ns + ns)
-
-    def wait(row: Wait) -> Wait:
-        return replace(
-            row,
-            task=row.task + ids,
-            start_ns=row.start_ns + ns,
-            ready_ns=at(row.ready_ns),
-            end_ns=at(row.end_ns),
-            awaited=awaited(row.awaited),
-            waker=waker(row.waker),
-        )
-
-    def future(row: Future) -> Future:
-        return replace(
-            row,
-            id=row.id + ids,
-            loop=row.loop + ids,
-            created_ns=row.created_ns + ns,
-            created_by=id_of(row.created_by),
-            resolved_ns=at(row.resolved_ns),
-            resolved_by=waker(row.resolved_by),
-        )
-
-    def job(row: Job) -> Job:
-        return replace(
-            row,
-            id=row.id + ids,
-            loop=row.loop + ids,
-            task=id_of(row.task),
-            future=id_of(row.future),
-            submitted_ns=row.submitted_ns + ns,
-            started_ns=at(row.started_ns),
-            ended_ns=at(row.ended_ns),
-        )
-
-    def idle(row: Idle) -> Idle:
-        return Idle(row.loop + ids, row.start_ns + ns, row.end_ns + ns)
-
-    def callback(row: Callback) -> Callback:
-        return replace(
-            row,
-            loop=row.loop + ids,
-            ready_ns=row.ready_ns + ns,
-            start_ns=row.start_ns + ns,
-            end_ns=row.end_ns + ns,
-            origin=waker(row.origin),
-        )
-
-    def resource(row: Resource) -> Resource:
-        return replace(row, id=row.id + ids)
-
-    def loop(row: Loop) -> Loop:
-        name = f"{row.thread_name}, process {pid}" if row.thread_name else f"process {pid}"
-        return replace(row, id=row.id + ids, created_ns=row.created_ns + ns, closed_ns=at(row.closed_ns), thread_name=name)
-
-    program = replace(
-        trace.program,
-        loops=[loop(row) for row in trace.program.loops],
-        duration_ns=trace.program.duration_ns + ns,
-        recorded_from_ns=trace.program.recorded_from_ns + ns,
-    )
-    moved = Trace(
-        program=program,
-        tasks=[task(row) for row in trace.tasks],
-        runs=[run(row) for row in trace.runs],
-        waits=[wait(row) for row in trace.waits],
-        futures=[future(row) for row in trace.futures],
-        jobs=[job(row) for row in trace.jobs],
-        idle=[idle(row) for row in trace.idle],
-        dropped_events=trace.dropped_events,
-        complete=trace.complete,
-        cut=trace.cut,
-        gaps=trace.gaps,
-        lost_bytes=trace.lost_bytes,
-        callbacks=[callback(row) for row in trace.callbacks],
-        resources=[resource(row) for row in trace.resources],
-    )
-    moved.parent_spans.update((number + ids, span) for number, span in trace.parent_spans.items())
-    return moved
+def _joined_waits(parts: list[_Part]) -> tuple[list[t.Wait], list[t.Member]]:
+    """The waits in order, and their members, which name them by row."""
+    rows = [(part.moved(wait), number, row) for number, part in enumerate(parts) for row, wait in enumerate(part.trace.waits)]
+    rows.sort(key=lambda entry: (entry[0].start_ns, entry[0].task))
+    place = {(number, row): at for at, (_, number, row) in enumerate(rows)}
+    members = [
+        replace(part.moved(member), wait=place[number, member.wait])
+        for number, part in enumerate(parts)
+        for member in part.trace.members
+    ]
+    members.sort(key=lambda member: member.wait)
+    return [wait for wait, _, _ in rows], members

@@ -77,8 +77,8 @@ class ResourceBook:
     def _taken(self, record: r.ResourceTaken) -> None:
         number, ns, task, site, _ = record
         resource = self.resources.get(number)
-        if resource is None:
-            return
+        if resource is None or any(hold.from_ns == ns for hold in self._held.get(number, ())):
+            return  # its name was lost, or it is told again
         if resource.role == "lock":
             for hold in self._held.pop(number, ()):
                 hold.to_ns = ns  # that it was given back is lost

@@ -4,11 +4,9 @@
 #include "stream.h"
 
 #define MOST_TASKS (1u << 18)
-#define MOST_THINGS (1u << 16)
 #define MOST_LOOPS 1024
-#define RESOLVED 256 /* futures that are remembered for a while, since a task still waits on them until it runs */
 
-enum { WAKER_CALLBACK = 2, WAKER_TIMER, WAKER_THREAD = 5 }; /* `WakerKind`, `StepEnd`, `TaskState` of events/records.py */
+/* `StepEnd`, `TaskState` of events/records.py */
 enum { STEP_WAITING, STEP_YIELDED, STEP_DONE };
 enum { STATE_QUEUED, STATE_WAITING };
 
@@ -19,129 +17,13 @@ typedef struct {
     int64_t *span;    /* the fields of its `ParentSpan` but for the task, or NULL */
 } Task;
 
-typedef struct { /* a future, resource, thread or loop */
-    int64_t id;
-    int64_t fields[6]; /* of the record that told of it */
-    uint32_t segment;  /* the last one that it was told in */
-    uint8_t kind, needed, resolved;
-} Thing;
+typedef struct { /* `LoopStarted` */
+    int64_t id, ns, type, thread;
+} Loop;
 
-static Ids tasks = {.width = sizeof(Task)}, things = {.width = sizeof(Thing)};
-static Ids threads = {.width = sizeof(Thing)}, loops = {.width = sizeof(Thing)};
-static int64_t resolved[RESOLVED][6]; /* the fields of their `FutureResolved` */
-static size_t resolved_at;
-
-/* -- what records name ------------------------------------------------------------------------------------------------- */
-
-static void name_all(const char *classes, const int64_t *fields, Before *before);
-
-static void
-add_words(int kind, const int64_t *fields, Before *before)
-{
-    int64_t count = (int64_t)strlen(CLASSES[kind]), head = kind | count << 8;
-    name_all(CLASSES[kind], fields, before);
-    bytes_add(&before->words, &head, sizeof head);
-    bytes_add(&before->words, fields, (size_t)count * sizeof(int64_t));
-}
-
-static void
-name_thing(Thing *thing, Before *before)
-{
-    if (thing == NULL || thing->segment == before->segment) {
-        return;
-    }
-    thing->segment = before->segment;
-    add_words(thing->kind, thing->fields, before);
-    for (size_t index = 0; thing->resolved && index < RESOLVED; index++) {
-        if (resolved[index][0] == thing->id) {
-            add_words(FUTURE_RESOLVED, resolved[index], before);
-        }
-    }
-}
-
-/* Rows and things that the fields of a record name. */
-static void
-name_all(const char *classes, const int64_t *fields, Before *before)
-{
-    for (int index = 0; classes[index]; index++) {
-        char class = classes[index];
-        int64_t value = fields[index];
-        if (class == 'w') {
-            int64_t waker = fields[index - 1];
-            class = waker == WAKER_CALLBACK || waker == WAKER_TIMER ? 'x' : waker == WAKER_THREAD ? 'h' : 'n';
-        }
-        switch (class) {
-        case 'x': rows_named(TEXTS, value, before->segment, &before->rows); break;
-        case 'p': rows_named(PLACES, value, before->segment, &before->rows); break;
-        case 'k': rows_named(STACKS, value, before->segment, &before->rows); break;
-        case 'h': name_thing(ids_find(&threads, value), before); break;
-        case 'q':
-        case 'r': name_thing(ids_find(&things, value), before); break;
-        default: break;
-        }
-    }
-}
+static Ids tasks = {.width = sizeof(Task)}, loops = {.width = sizeof(Loop)};
 
 /* -- what is known ----------------------------------------------------------------------------------------------------- */
-
-/* Futures that are dropped unresolved, and resources, end without a word: of many, those that a task waits on, and the newer half of
- * the others, are kept.
- */
-static void
-forget_things(void)
-{
-    int64_t newest = 0, oldest = INT64_MAX;
-    for (size_t slot = 0; slot <= things.mask; slot++) {
-        int64_t id = ids_id(&things, slot);
-        if (id) {
-            newest = id > newest ? id : newest;
-            oldest = id < oldest ? id : oldest;
-        }
-    }
-    for (size_t slot = 0; tasks.slots != NULL && slot <= tasks.mask; slot++) {
-        Task *task = ids_at(&tasks, slot);
-        Thing *thing = task->id ? ids_find(&things, task->awaited) : NULL;
-        if (thing != NULL) {
-            thing->needed = 1;
-        }
-    }
-    Ids kept = {.width = sizeof(Thing)};
-    for (size_t slot = 0; slot <= things.mask; slot++) {
-        Thing *thing = ids_at(&things, slot);
-        if (thing->id && (thing->needed || thing->id > oldest + (newest - oldest) / 2)) {
-            thing->needed = 0;
-            Thing *copy = ids_add(&kept, thing->id);
-            if (copy != NULL) {
-                *copy = *thing;
-            }
-        }
-    }
-    ids_clear(&things);
-    things = kept;
-}
-
-static void
-keep(Ids *ids, int kind, const int64_t *fields, uint32_t segment)
-{
-    Thing *thing = ids_add(ids, fields[0]);
-    if (thing != NULL) {
-        thing->kind = (uint8_t)kind;
-        thing->segment = segment;
-        memcpy(thing->fields, fields, strlen(CLASSES[kind]) * sizeof(int64_t));
-    }
-}
-
-static void
-future_resolved(const int64_t *fields)
-{
-    Thing *thing = ids_find(&things, fields[0]);
-    if (thing != NULL) {
-        thing->resolved = 1;
-        ids_remove(&things, resolved[resolved_at][0]);
-        memcpy(resolved[resolved_at], fields, sizeof resolved[0]);
-        resolved_at = (resolved_at + 1) % RESOLVED;
-    }
-}
 
 static void
 forget_task(int64_t id)
@@ -175,6 +57,15 @@ ids_of(const Ids *ids)
         qsort(all, count, sizeof *all, by_id);
     }
     return all;
+}
+
+static void
+loop_started(const int64_t *fields)
+{
+    Loop *loop = loops.used < MOST_LOOPS ? ids_add(&loops, fields[0]) : NULL;
+    if (loop != NULL) {
+        *loop = (Loop){fields[0], fields[1], fields[2], fields[3]};
+    }
 }
 
 /* A loop is closed: what its tasks did not end, they never will. */
@@ -229,7 +120,7 @@ alive_record(int kind, const int64_t *fields, Before *before)
     if (CLASSES[kind] == NULL) {
         return;
     }
-    name_all(CLASSES[kind], fields, before);
+    things_named(CLASSES[kind], fields, before);
     Task *task;
     switch (kind) {
     case STEP:
@@ -258,29 +149,26 @@ alive_record(int kind, const int64_t *fields, Before *before)
             memcpy(task->span, fields + 1, 4 * sizeof(int64_t));
         }
         break;
-    case FUTURE_CREATED:
-    case RESOURCE_SEEN:
-        if (things.used >= MOST_THINGS) {
-            forget_things();
-        }
-        keep(&things, kind, fields, before->segment);
-        break;
-    case FUTURE_RESOLVED:
-        future_resolved(fields);
-        break;
-    case THREAD_SEEN:
-        keep(&threads, kind, fields, before->segment);
-        break;
     case LOOP_STARTED:
-        if (loops.used < MOST_LOOPS) {
-            keep(&loops, kind, fields, before->segment);
-        }
+        loop_started(fields);
         break;
     case LOOP_CLOSED:
         forget_loop(fields[0]);
         break;
     default:
+        things_record(kind, fields, before->segment);
         break;
+    }
+}
+
+void
+alive_awaited(void (*keep)(int64_t id))
+{
+    for (size_t slot = 0; tasks.slots != NULL && slot <= tasks.mask; slot++) {
+        const Task *task = ids_at(&tasks, slot);
+        if (task->id && task->awaited) {
+            keep(task->awaited);
+        }
     }
 }
 
@@ -291,7 +179,7 @@ tell(int kind, const int64_t *fields, Bytes *out, Memory *memory, Before *before
 {
     unsigned char *at = bytes_room(out, LONGEST_RECORD);
     if (at != NULL) {
-        name_all(CLASSES[kind], fields, before);
+        things_named(CLASSES[kind], fields, before);
         out->size = (size_t)(put_record(at, memory, kind, fields) - out->data);
     }
 }
@@ -319,8 +207,8 @@ alive_tell(Bytes *out, size_t most, Memory *memory, int64_t now, Before *before)
     size_t count = loops.used;
     int64_t untold = 0, *all = ids_of(&loops);
     for (size_t index = 0; all != NULL && index < count; index++) {
-        const int64_t *started = ((Thing *)ids_find(&loops, all[index]))->fields;
-        int64_t fields[] = {started[0], now, started[2], started[3], started[1]};
+        const Loop *loop = ids_find(&loops, all[index]);
+        int64_t fields[] = {loop->id, now, loop->type, loop->thread, loop->ns};
         tell(LOOP_ALIVE, fields, out, memory, before);
     }
     free(all);
@@ -341,11 +229,9 @@ alive_tell(Bytes *out, size_t most, Memory *memory, int64_t now, Before *before)
 void
 alive_forget(void)
 {
-    Ids *all[] = {&tasks, &things, &threads, &loops};
-    for (size_t index = 0; index < sizeof all / sizeof *all; index++) {
-        *all[index] = (Ids){.width = all[index]->width};
-    }
-    memset(resolved, 0, sizeof resolved);
+    tasks = (Ids){.width = sizeof(Task)};
+    loops = (Ids){.width = sizeof(Loop)};
+    things_forget();
 }
 
 void
@@ -355,8 +241,7 @@ alive_clear(void)
         free(((Task *)ids_at(&tasks, slot))->span);
     }
     ids_clear(&tasks);
-    ids_clear(&things);
-    ids_clear(&threads);
     ids_clear(&loops);
+    things_clear();
     alive_forget();
 }

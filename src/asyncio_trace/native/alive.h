@@ -4,14 +4,7 @@
 #ifndef ASYNCIO_TRACE_ALIVE_H
 #define ASYNCIO_TRACE_ALIVE_H
 
-#include "packed.h"
-#include "rows.h"
-
-/* What goes before the records that are about to be written: rows that they name, and, as words, records of what they name. */
-typedef struct {
-    uint32_t segment; /* number, from 1 */
-    Bytes rows, words;
-} Before;
+#include "things.h"
 
 /* A record passes by. */
 void alive_record(int kind, const int64_t *fields, Before *before);

@@ -134,22 +134,35 @@ add_frame(char type, const void *prefix, size_t prefix_size, const void *data, s
     bytes_add(&F.out, data, size);
 }
 
+static const unsigned char STREAM_NUMBER[1] = {0};
+
+static void
+add_rows(void)
+{
+    if (F.before.rows.size > 0) {
+        add_frame('T', NULL, 0, F.before.rows.data, F.before.rows.size);
+    }
+}
+
+static void
+add_words(void)
+{
+    if (F.before.words.size > 0) {
+        add_frame('E', NULL, 0, F.before.words.data, F.before.words.size);
+    }
+}
+
 /* Frames of rows, of what is told again, and of records: those that were packed again, then `data` as it is. */
 static void
 add_frames(const unsigned char *data, size_t size)
 {
-    static const unsigned char stream_number[1] = {0};
-    if (F.before.rows.size > 0) {
-        add_frame('T', NULL, 0, F.before.rows.data, F.before.rows.size);
-    }
-    if (F.before.words.size > 0) {
-        add_frame('E', NULL, 0, F.before.words.data, F.before.words.size);
-    }
+    add_rows();
+    add_words();
     if (F.packed.size > 0) {
-        add_frame('P', stream_number, 1, F.packed.data, F.packed.size);
+        add_frame('P', STREAM_NUMBER, 1, F.packed.data, F.packed.size);
     }
     if (size > 0) {
-        add_frame('P', stream_number, 1, data, size);
+        add_frame('P', STREAM_NUMBER, 1, data, size);
     }
 }
 
@@ -186,7 +199,11 @@ begin_segment(void)
             F.outdated[0][table] = atomic_load(&S.outdated[table]);
         }
     }
-    add_frames(NULL, 0);
+    add_rows();
+    if (F.packed.size > 0) {
+        add_frame('P', STREAM_NUMBER, 1, F.packed.data, F.packed.size);
+    }
+    add_words(); /* who holds what, once it is known that he is there */
     if (!is_ring()) {
         int64_t least = PREAMBLES * (int64_t)F.out.size;
         F.segment_limit = least > F.target.segment ? least : F.target.segment;

@@ -19,6 +19,12 @@ RESOLVED = 256
 """Futures that are remembered for a while, since a task still waits on them until it runs."""
 
 
+MOST_HOLDS = 4
+"""Of a semaphore, that are remembered."""
+
+_Change = r.ResourceState | r.ResourceTaken | r.ResourceReleased | r.ResourceSet | r.QueueLength
+
+
 class Alive:
     """Takes in records, and tells what of all that is still there."""
 
@@ -28,6 +34,9 @@ class Alive:
         self._spans: dict[int, r.ParentSpan] = {}
         self._loops: dict[int, r.LoopStarted] = {}
         self._things: dict[tuple[str, int], r.Record] = {}
+        self._states: dict[int, r.ResourceState] = {}
+        """How resources stand."""
+        self._holds: dict[int, list[r.ResourceTaken]] = {}
         self._resolved: deque[r.FutureResolved] = deque()
         self._told: set[tuple[str, int]] = set()
         """What of `_things` the segment has told."""
@@ -65,6 +74,8 @@ class Alive:
             self._resolved.append(record)
             if len(self._resolved) > RESOLVED:
                 self._things.pop(("thing", self._resolved.popleft().future), None)
+        elif isinstance(record, _Change):
+            self._changed(record)
         elif isinstance(record, r.LoopStarted):
             self._loops[record.loop] = record
         elif isinstance(record, r.LoopClosed):
@@ -94,8 +105,41 @@ class Alive:
             if thing is not None and key not in self._told:
                 self._told.add(key)
                 yield thing
+                if isinstance(thing, r.ResourceSeen):
+                    yield from self._standing(thing.resource)
                 if isinstance(thing, r.FutureCreated):
                     yield from (resolved for resolved in self._resolved if resolved.future == thing.future)
+
+    def _standing(self, resource: int) -> Iterator[r.Record]:
+        """How a resource stood before those that hold it now took it, and that they did."""
+        state = self._states.get(resource)
+        if state is not None:
+            holds = self._holds[resource]
+            free = state.value + len(holds)
+            yield state._replace(ns=holds[0].ns if holds else state.ns, value=free)
+            for hold in holds:
+                free -= 1
+                yield hold._replace(free=free)
+
+    def _changed(self, record: _Change) -> None:
+        number = record.resource
+        if isinstance(record, r.ResourceState):
+            self._states[number] = record
+            self._holds[number] = []
+            return
+        state = self._states.get(number)
+        if state is None:
+            return
+        self._states[number] = state._replace(ns=record.ns, value=record[-1])
+        holds = self._holds[number]
+        if isinstance(record, r.ResourceTaken):
+            if state.role == r.ResourceRole.LOCK:
+                holds.clear()
+            if len(holds) < MOST_HOLDS:
+                holds.append(record)
+        elif isinstance(record, r.ResourceReleased) and holds:
+            own = [at for at, hold in enumerate(holds) if record.waker == r.WakerKind.TASK and hold.task == record.waker_id]
+            del holds[own[-1] if own else 0]
 
     def _step(self, record: r.Step) -> None:
         if record.end == r.StepEnd.WAITING:
@@ -129,5 +173,7 @@ class Alive:
             self._things = {
                 key: thing for key, thing in self._things.items() if key in needed or key in newest or key[0] == "thread"
             }
+            self._states = {number: state for number, state in self._states.items() if ("thing", number) in self._things}
+            self._holds = {number: self._holds[number] for number in self._states}
         self._things[what, number] = record
         self._told.add((what, number))

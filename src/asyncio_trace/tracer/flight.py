@@ -91,6 +91,8 @@ class FlightRecorder:
         self.when = when
         self.written: list[Path] = []
         """The files, in the order in which they were written."""
+        self.failure: str | None = None
+        """Why the last file is not there, in one line."""
         self._recorder = recorder
         self._ring = ring
         self._path = path
@@ -147,28 +149,24 @@ class FlightRecorder:
         if len(times) == MOST_AUTOMATIC:
             self._tell(f"{trigger!r} has caused {MOST_AUTOMATIC} recordings; it causes no more")
 
-    def finish(self, *, exception: bool = False) -> str | None:
-        """The trace is over: write the last file, if it is wanted, and remove the ring.
+    def finish(self, *, exception: bool = False) -> None:
+        """The trace is over: write the last file, if it is wanted, and remove the ring; `failure` says what went wrong.
 
         Args:
             exception: An exception that nobody handled ended the program.
-
-        Returns what went wrong, in one line.
         """
         self.leave()
         self._wait(None)
-        failure = None
         if self.when.exit or (exception and self.when.exception):
             request = Dump(None)
             self._write(request, None)
             if request.error is not None:
-                failure = (
+                self.failure = (
                     f"the last part could not be written: {request.error.strerror or request.error}; it stays in "
                     f"{self._ring.folder}, save it with `asyncio-trace repair {self._ring.folder} -o FILE`"
                 )
-        if failure is None:
+        if self.failure is None:
             rings.remove(self._ring.folder)
-        return failure
 
     def leave(self) -> None:
         """Watch for nothing any more."""

@@ -132,22 +132,19 @@ class _Ending:
         if session.active() is not self.running:
             return
         gone = self._file is not None and _identity(self._path) != self._file
-        failure = self.running.end(exception=_died_of_exception())
+        failure = self.running.end(exception=session.died_of_exception())
         if self.running.flight is None:  # a ring is there no more
             gone = self._file is not None and _identity(self._path) != self._file
-        if failure is not None:
+        flight = self.running.flight
+        if flight is not None and flight.failure is not None:
+            _tell(flight.failure)
+        elif failure is not None:
             lost = self.running.recorder.lost_events
             _tell(f"the recording has a gap{f' of {lost} events or more' if lost else ''}: {failure}")
         elif gone and os.path.isdir(os.path.dirname(self._path)):
             _tell(f"the recording is lost: the program removed {self._path}")
         if self.running.recorder.refused or gone:
             _leave_notice(self._notice)
-
-
-def _died_of_exception() -> bool:
-    """Whether the interpreter ends because of an exception that nobody caught."""
-    error = getattr(sys, "last_value", None)
-    return error is not None and not isinstance(error, KeyboardInterrupt)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

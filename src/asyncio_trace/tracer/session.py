@@ -115,9 +115,8 @@ class Session:
             if os.getpid() == self._pid:
                 self.recorder.close()
                 if self.flight is not None:
-                    lost = self.flight.finish(exception=exception)
-                    if lost is not None:
-                        self.recorder.failure, self.recorder.refused = lost, True
+                    self.flight.finish(exception=exception)
+                    self.recorder.refused = self.recorder.refused or self.flight.failure is not None
         return self.recorder.failure
 
     def abandon(self) -> None:
@@ -205,9 +204,8 @@ def record_to(
     how: Any = {"core": core, "every_loop": every_loop, "block_threshold_ns": block_threshold_ns, "origin": origin}
     if ring is not None:
         return _fly(path, header, ring, when, force=force, **how)
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(path, flags | (os.O_TRUNC if force else os.O_EXCL), 0o644)
+        descriptor = _open(path, os.O_TRUNC if force else os.O_EXCL)
     except FileExistsError:
         raise UsageError(f"{path} exists; take another name, or overwrite it with --force") from None
     file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115
@@ -218,6 +216,15 @@ def record_to(
         os.unlink(path)
         raise
     return session
+
+
+def _open(path: str, how: int) -> int:
+    """Open a file for writing and, if that is allowed, for reading: the native core looks back at the first segment."""
+    flags = how | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    if not os.path.exists(path) or os.path.isfile(path):
+        with contextlib.suppress(PermissionError):
+            return os.open(path, flags | os.O_RDWR, 0o644)
+    return os.open(path, flags | os.O_WRONLY, 0o644)
 
 
 def _fly(name: str, header: dict[str, Any], ring: int, when: When | None, *, force: bool, **how: Any) -> Session:
@@ -241,6 +248,12 @@ def _fly(name: str, header: dict[str, Any], ring: int, when: When | None, *, for
         raise
     session.fly(flight.FlightRecorder(session.recorder, sink, path, when or When(), force=force, tell=flight.tell))
     return session
+
+
+def died_of_exception() -> bool:
+    """Whether the interpreter ends because of an exception that nobody caught."""
+    error = getattr(sys, "last_value", None)
+    return error is not None and not isinstance(error, KeyboardInterrupt)
 
 
 def _running_loop() -> AbstractEventLoop | None:
