@@ -10,6 +10,7 @@ from asyncio_trace.analysis.callback_origins import CallbackOrigins
 from asyncio_trace.analysis.critical_path import main_task
 from asyncio_trace.analysis.what_if.graph import Action, After, Ending, Graph, Life, Never, Step, Until, Work, Yielded
 from asyncio_trace.analysis.what_if.holds import Holds
+from asyncio_trace.analysis.what_if.latency import Latencies
 from asyncio_trace.model import Job, Run, Task, Trace, Wait, Waker
 
 _BY_CALLBACK = frozenset({"gather", "timeout"})
@@ -89,6 +90,8 @@ class _Builder:
             self._members[member.wait].append(member.id)
         self._lives: dict[int, Life] = {}
         self._wakes = 0
+        by_io = (wait for of_task in waits.values() for wait in of_task if wait.waker is not None and wait.waker.kind == "io")
+        self._latencies = Latencies(trace, ((self._tasks[wait.task].loop, wait) for wait in by_io))
         self._origins = CallbackOrigins(trace)
         self._task_ids = trace.tasks.columns.id
 
@@ -176,7 +179,7 @@ class _Builder:
             return Never()
         if wait.kind == "yield":
             return Yielded()
-        after = After(wait.ready_ns - wait.start_ns)
+        after = After(self._latencies.of(task.loop, wait) if waker.kind == "io" else wait.ready_ns - wait.start_ns)
         by_callback = wait.kind in _BY_CALLBACK or (wait.kind == "task" and wait.awaited.type != "Task")
         hops = 2 if by_callback else 1
         if waker.kind == "thread" or (waker.task == task.id and wait.awaited.id in self._job_of):
