@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import socket
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -47,6 +49,16 @@ class Wall:
     async def sleep(self, units: float) -> None:
         """Sleep."""
         await asyncio.sleep(units * self._unit)
+
+    async def reply(self, units: float) -> None:
+        """Wait for a reply that another thread sends through a socket."""
+        here, there = socket.socketpair()
+        with here, there:
+            here.setblocking(False)
+            sender = threading.Timer(units * self._unit, there.send, (b"!",))
+            sender.start()
+            await asyncio.get_running_loop().sock_recv(here, 1)
+            sender.join()
 
 
 def main() -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +78,17 @@ def test_sparkline_never_hides_a_peak(values: list[float], width: int) -> None:
     assert ("9" in drawn) is (max(values) > 0)
     if len(values) <= width:
         assert [char == " " for char in drawn] == [value == 0 for value in values]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_colours_say_nothing_that_the_text_does_not(width: int) -> None:
+    """The whole report, path and load over time included, reads the same with 16 colours and without."""
+    whole = replace(report(made().trace), path_asked=True)
+    plain, coloured = (
+        on_paper(lambda console: draw_report(whole, console), width, colours=colours) for colours in (False, True)
+    )
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+    assert set(re.findall(r"\x1b\[([0-9;]*)m", coloured)) <= {"0", "1", "2", "1;31", "31", "32", "33", "35", "36"}
 
 
 def test_flame_graph_of_waits_has_kind_and_ready() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from report_traces import MS, Made, shop
 
+from asyncio_trace.analysis.report import by_kind
 from asyncio_trace.analysis.totals import last_instant, longest_steps, totals
 from asyncio_trace.model import Run, Site, Trace
 
@@ -35,6 +36,19 @@ def test_waits_name_resource_and_program_line() -> None:
     assert (lock.waiting_ns, lock.ready_ns, lock.longest_ns) == (60 * MS, 30 * MS, 30 * MS)
     assert lock.longest_at == Site("main", "/srv/shop.py", 41)
     assert (task.kind, task.id) == ("task", None)
+
+
+def test_kinds_sum_up_the_waits() -> None:
+    """Waits on different things of one kind are one row, and no time is lost."""
+    made = Made()
+    task = made.task("main", 0, 100 * MS)
+    for number, which in enumerate((1, 2, 1)):
+        start = 10 * number * MS
+        made.wait(task, "lock", (start, start + which * MS, start + 5 * MS), id_=which, type_="Lock")
+    made.wait(task, "sleep", (50 * MS, 60 * MS, 60 * MS))
+    lock, sleep = by_kind(totals(made.trace).waits)
+    assert (lock.kind, lock.count, lock.waiting_ns, lock.ready_ns, lock.longest_ns) == ("lock", 3, 4 * MS, 11 * MS, 5 * MS)
+    assert (sleep.kind, sleep.count, sleep.waiting_ns) == ("sleep", 1, 10 * MS)
 
 
 def test_awaited_tasks_go_by_their_coroutine() -> None:

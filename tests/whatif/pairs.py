@@ -27,6 +27,9 @@ class Surroundings(Protocol):
     async def sleep(self, units: float) -> None:
         """Sleep."""
 
+    async def reply(self, units: float) -> None:
+        """Wait for a reply that comes after so long, whatever the loop does."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -398,10 +401,45 @@ def relayed(units: float) -> Callable[[Surroundings], Coroutine[Any, Any, None]]
     return main
 
 
+async def replies(world: Surroundings, crunch: Callable[[], Awaitable[None]]) -> None:
+    """A client that asks one thing after another, beside a cruncher."""
+
+    async def client() -> None:
+        for _ in range(12):
+            await world.reply(0.4)
+
+    async def cruncher() -> None:
+        await world.sleep(1.8)
+        for _ in range(3):
+            await crunch()
+            await world.sleep(0.1)
+
+    await asyncio.gather(client(), cruncher())
+
+
+async def replies_beside_blocking(world: Surroundings) -> None:
+    """The cruncher blocks."""
+
+    async def crunch() -> None:
+        world.block(1.5)
+
+    await replies(world, crunch)
+
+
+async def replies_beside_threads(world: Surroundings) -> None:
+    """The cruncher uses a thread."""
+
+    async def crunch() -> None:
+        await world.in_thread(1.5)
+
+    await replies(world, crunch)
+
+
 SLOTS = "semaphore:" + line(downloads, "with slots")
 PAIRS = [
     Pair("blocking beside a ticker", blocks_beside, ("thread:cruncher",), threads_beside),
     Pair("requests that block", requests_that_block, ("thread:" + line(requests, "sleep(0.5)"),), requests_in_threads),
+    Pair("replies", replies_beside_blocking, ("thread:" + line(replies, "sleep(0.1)"),), replies_beside_threads),
     Pair("blocking after a wake", announces_and_blocks, ("thread:leader",), announces_and_threads),
     Pair("two threads", piece_by_piece, ("thread:piece=2",), two_threads),
     Pair("semaphore 3 to 6", downloads(3, [1] * 30), (SLOTS + "=6",), downloads(6, [1] * 30)),

@@ -8,7 +8,9 @@ from contextlib import suppress
 import pytest
 from hypothesis import given, settings
 
+from asyncio_trace.analysis import path_walk
 from asyncio_trace.analysis.critical_path import KINDS, CriticalPath, by_place, critical_path
+from asyncio_trace.errors import UsageError
 from asyncio_trace.model import Trace
 from tracer.generated import Program, World, programs
 from tracer.test_tracer_properties import EXAMPLES, LIMITS
@@ -179,6 +181,20 @@ def test_sums_are_by_place() -> None:
     assert path is not None
     rows = by_place(trace, path)
     assert [(row.kind, row.count, row.ns) for row in rows] == [("timer", 3, 6 * SECOND), ("running", 3, 3 * SECOND)]
+
+
+def test_path_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path of more stretches than anybody reads is refused in one line, before it takes all memory."""
+    monkeypatch.setattr(path_walk, "MOST_SEGMENTS", 5)
+    trace = simulated(ten_sleeps, tick=1)
+    with pytest.raises(UsageError, match="has more than 5 stretches"):
+        critical_path(trace)
+
+
+async def ten_sleeps() -> None:
+    """Sleep often."""
+    for _ in range(10):
+        await asyncio.sleep(1)
 
 
 def test_unknown_task_has_no_path() -> None:

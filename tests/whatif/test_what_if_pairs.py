@@ -29,6 +29,10 @@ class Virtual:
         """Sleep."""
         await asyncio.sleep(units)
 
+    async def reply(self, units: float) -> None:
+        """Wait for a reply, which is a timer here."""
+        await asyncio.sleep(units)
+
 
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
+from asyncio_trace.analysis.what_if import predict as predict_module
 from asyncio_trace.analysis.what_if.build import graph_of
 from asyncio_trace.analysis.what_if.changes import parse
 from asyncio_trace.analysis.what_if.predict import predict
@@ -44,6 +45,20 @@ def test_generated_programs_replay_as_they_were(program: Program) -> None:
     assert prediction.replayed_ns == pytest.approx(prediction.recorded_ns, rel=0.01, abs=NEAR_NS)
     assert prediction.predicted_ns == prediction.recorded_ns
     assert prediction.coroutines == []
+
+
+def test_what_callbacks_take_is_replayed() -> None:
+    """A program that does little but have callbacks resolve futures takes as long in its replay."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(200):
+            future: asyncio.Future[None] = loop.create_future()
+            loop.call_soon(future.set_result, None)
+            await future
+
+    prediction = predict(simulated(main, tick=TICK), [])
+    assert prediction.replayed_ns == pytest.approx(prediction.recorded_ns, rel=0.01)
 
 
 def several() -> Trace:
@@ -141,6 +156,13 @@ def test_runs_follow_each_other() -> None:
     parse("shorter:first=1s").apply(graph)
     ended = replay(graph).ended
     assert [ended[task.id] / SECOND for task in trace.tasks] == pytest.approx([1, 6], rel=0.01)
+
+
+def test_run_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of more waits than can be replayed is refused in one line, before it takes all memory."""
+    monkeypatch.setattr(predict_module, "MOST_WAITS", 3)
+    with pytest.raises(UsageError, match="3 at most can be replayed"):
+        predict(several(), [])
 
 
 def test_trace_without_tasks_cant_be_replayed() -> None:

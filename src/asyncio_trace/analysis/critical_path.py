@@ -21,6 +21,9 @@ def critical_path(trace: Trace, task: int | None = None) -> CriticalPath | None:
 
     Returns:
         None if the trace has no such task.
+
+    Raises:
+        UsageError: The path has more than a million stretches.
     """
     tables = PathTables(trace)
     row = tables.main_row() if task is None else tables.row_of(task)

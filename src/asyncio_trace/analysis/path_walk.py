@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from asyncio_trace.analysis.callback_origins import Queued
 from asyncio_trace.analysis.path_tables import NOBODY, PathTables
+from asyncio_trace.errors import UsageError
 from asyncio_trace.model import Site
 from asyncio_trace.model.codes import NEVER
 
@@ -16,6 +17,8 @@ it; `waiting` is one for a task of which nothing earlier is known, `pending` one
 """
 
 
+MOST_SEGMENTS = 1_000_000
+"""A longer path says nothing to anybody, and takes more memory than most have."""
 _OUTSIDE = frozenset({"timer", "io", "thread", "signal", "loop"})
 
 
@@ -98,10 +101,19 @@ class Walk:
         """The line by which the path leaves the run that it enters now."""
 
     def go(self) -> None:
-        """Take steps until the target's creation is reached."""
+        """Take steps until the target's creation is reached.
+
+        Raises:
+            UsageError: The path is too long.
+        """
         self._place(self._task)
         while self._t > self.floor:
             self._step()
+            if len(self.segments) > MOST_SEGMENTS:
+                raise UsageError(
+                    f"the critical path of task {self._tables.id(self._target)} has more than {MOST_SEGMENTS:,} stretches;"
+                    " ask for that of a task that lived for less long, or trace less"
+                )
 
     def _place(self, task: int) -> None:
         """Stand in the run of `task` at the cursor; where two of its runs touch that instant, in the earlier one."""

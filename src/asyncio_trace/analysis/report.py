@@ -10,11 +10,23 @@ from asyncio_trace.analysis.finding import Finding
 from asyncio_trace.analysis.loop_load import NO_LAG, Lag, LoopLoad, lag, loop_loads
 from asyncio_trace.analysis.resource_totals import ResourceTotal, by_resource
 from asyncio_trace.analysis.rules import find_all
-from asyncio_trace.analysis.totals import Totals, totals
+from asyncio_trace.analysis.totals import Totals, WaitTotal, totals
 from asyncio_trace.model import Trace
 
 PATH_UP_TO = 100_000
 """With more waits than that, a report has a critical path only if one is asked for: it may be as long as the trace."""
+
+
+@dataclass(slots=True)
+class KindTotal:
+    """All waits of one kind. Times are nanoseconds."""
+
+    kind: str
+    count: int = 0
+    waiting_ns: int = 0
+    ready_ns: int = 0
+    longest_ns: int = 0
+    """From suspension to resumption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +44,26 @@ class Report:
     """The path summed up."""
     path_asked: bool = False
     """Whether the path of a certain task was asked for, and with it each stretch."""
+    kinds: Sequence[KindTotal] = field(default=())
+    """Waits by kind, what took longest in all first."""
     resources: Sequence[ResourceTotal] = field(default=())
     """Locks, semaphores, queues, ..., what was waited for longest first."""
     loads: Sequence[LoopLoad] = field(default=())
     """Each loop over time."""
     lag: Lag = NO_LAG
     """Of all loops."""
+
+
+def by_kind(waits: Sequence[WaitTotal]) -> list[KindTotal]:
+    """The waits of a trace, summed up further."""
+    sums: dict[str, KindTotal] = {}
+    for total in waits:
+        kind = sums.setdefault(total.kind, KindTotal(total.kind))
+        kind.count += total.count
+        kind.waiting_ns += total.waiting_ns
+        kind.ready_ns += total.ready_ns
+        kind.longest_ns = max(kind.longest_ns, total.longest_ns)
+    return sorted(sums.values(), key=lambda kind: -kind.waiting_ns - kind.ready_ns)
 
 
 def report(trace: Trace, *, block_threshold_ns: int = 100_000_000, path_of: int | None = None) -> Report:
@@ -58,6 +84,7 @@ def report(trace: Trace, *, block_threshold_ns: int = 100_000_000, path_of: int 
         path=path,
         path_totals=by_place(trace, path) if path is not None else (),
         path_asked=path_of is not None,
+        kinds=by_kind(sums.waits),
         resources=by_resource(trace, sums.end_ns),
         loads=loop_loads(trace, sums.end_ns),
         lag=lag(trace),

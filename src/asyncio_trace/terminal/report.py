@@ -84,6 +84,7 @@ class _Drawing:
         for title, section in (
             self._path(),
             ("coroutines, by time running", self._coroutines()),
+            ("kinds of wait, by time in all", self._kinds()),
             ("waits, by time in all", self._waits()),
             ("locks, semaphores and queues, by time waited for", self._resources()),
             ("callbacks, by time running", self._callbacks()),
@@ -138,6 +139,24 @@ class _Drawing:
             for total in self.totals.coroutines
         ]
         return self._table(columns, rows, "coroutine")
+
+    def _kinds(self) -> list[Line]:
+        """Only where they say more than the waits themselves."""
+        kinds, duration = self.report.kinds, self.wording.duration
+        if len(kinds) == len(self.totals.waits):
+            return []
+        columns = (Column("kind", 10), Column("count"), Column("waiting"), Column("ready"), Column("longest", rank=1))
+        rows = [
+            (
+                (self.wording.clean(kind.kind), "plain"),
+                (count(kind.count), "plain"),
+                (duration(kind.waiting_ns), "plain"),
+                (duration(kind.ready_ns), "plain"),
+                (duration(kind.longest_ns), "plain"),
+            )
+            for kind in kinds
+        ]
+        return self._table(columns, rows, "kind")
 
     def _waits(self) -> list[Line]:
         columns = (

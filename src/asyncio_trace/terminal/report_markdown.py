@@ -50,6 +50,7 @@ class _Document:
         yield from self._findings(report.findings)
         yield from self._path()
         yield from self._coroutines()
+        yield from self._kinds()
         yield from self._waits()
         yield from self._resources()
         yield from self._steps()
@@ -111,6 +112,17 @@ class _Document:
             for total in sums.coroutines
         ]  # fmt: skip
         yield from self._table("Coroutines", ("coroutine", "tasks", "running", "ready", "waiting", "longest step"), rows)
+
+    def _kinds(self) -> Iterator[str]:
+        duration = self.wording.duration
+        rows = [
+            (
+                escaped(self.wording.clean(kind.kind)), count(kind.count), duration(kind.waiting_ns), duration(kind.ready_ns),
+                duration(kind.longest_ns),
+            )
+            for kind in self.report.kinds
+        ]  # fmt: skip
+        yield from self._table("Kinds of wait", ("kind", "count", "waiting", "ready", "longest"), rows)
 
     def _waits(self) -> Iterator[str]:
         duration = self.wording.duration

@@ -8,8 +8,9 @@ from itertools import accumulate
 
 from asyncio_trace.analysis.callback_origins import CallbackOrigins
 from asyncio_trace.analysis.critical_path import main_task
-from asyncio_trace.analysis.what_if.graph import Action, After, Ending, Graph, Life, Never, Step, Until, Work, Yielded
+from asyncio_trace.analysis.what_if.graph import Action, After, Call, Ending, Graph, Life, Never, Step, Until, Work, Yielded
 from asyncio_trace.analysis.what_if.holds import Holds
+from asyncio_trace.analysis.what_if.latency import Latencies
 from asyncio_trace.model import Job, Run, Task, Trace, Wait, Waker
 
 _BY_CALLBACK = frozenset({"gather", "timeout"})
@@ -89,6 +90,10 @@ class _Builder:
             self._members[member.wait].append(member.id)
         self._lives: dict[int, Life] = {}
         self._wakes = 0
+        self._calls: dict[int, Call] = {}
+        self._loop_calls: defaultdict[int, list[Call]] = defaultdict(list)
+        by_io = (wait for of_task in waits.values() for wait in of_task if wait.waker is not None and wait.waker.kind == "io")
+        self._latencies = Latencies(trace, ((self._tasks[wait.task].loop, wait) for wait in by_io))
         self._origins = CallbackOrigins(trace)
         self._task_ids = trace.tasks.columns.id
 
@@ -96,7 +101,7 @@ class _Builder:
         for task in self._trace.tasks:
             self._lives[task.id] = self._life(task)
         self._creations()
-        graph = Graph(self._main, self._lives, self._jobs(), threads=self._threads())
+        graph = Graph(self._main, self._lives, self._jobs(), calls=self._calls, threads=self._threads())
         held = Holds(self._trace, self._waits, self._spans) if holds else None
         for life in self._lives.values():
             for step, wait in zip(life.steps, self._waits[life.id], strict=False):
@@ -176,7 +181,7 @@ class _Builder:
             return Never()
         if wait.kind == "yield":
             return Yielded()
-        after = After(wait.ready_ns - wait.start_ns)
+        after = After(self._latencies.of(task.loop, wait) if waker.kind == "io" else wait.ready_ns - wait.start_ns)
         by_callback = wait.kind in _BY_CALLBACK or (wait.kind == "task" and wait.awaited.type != "Task")
         hops = 2 if by_callback else 1
         if waker.kind == "thread" or (waker.task == task.id and wait.awaited.id in self._job_of):
@@ -203,9 +208,11 @@ class _Builder:
         if not chain or chain[-1].kind != "task" or chain[-1].task_row < 0:
             return None
         self._wakes += 1
-        if not self._act(int(self._task_ids[chain[-1].task_row]), chain[-1].ns, "fire", self._wakes):
+        if not self._act(int(self._task_ids[chain[-1].task_row]), chain[-1].ns, "call", self._wakes):
             return None
-        return Until(frozenset({("wake", self._wakes)}), 1 + len(chain))
+        self._calls[self._wakes] = Call(len(chain), chain[-1].ns, waker.ns)
+        self._loop_calls[task.loop].append(self._calls[self._wakes])
+        return Until(frozenset({("wake", self._wakes)}))
 
     def _jobs_awaited(self, task: Task, wait: Wait) -> list[Job]:
         """The job that a wait is on; of a `gather` of jobs those that had ended when it was over."""
@@ -238,7 +245,9 @@ class _Builder:
 
     def _overheads(self) -> None:
         """Whatever lies between a step and the step before it, and is neither idle nor waiting, belongs to the step."""
-        by_loop: defaultdict[int, list[tuple[int, int, int, Step]]] = defaultdict(list)
+        by_loop: defaultdict[int, list[tuple[int, int, int, Step | Call]]] = defaultdict(list)
+        for loop, calls in self._loop_calls.items():
+            by_loop[loop] += [(call.fired_ns, call.fired_ns, call.queued_ns, call) for call in calls]
         for life in self._lives.values():
             task, spans = self._tasks[life.id], self._spans[life.id]
             for number, step in enumerate(life.steps[: len(spans.starts)]):
@@ -246,8 +255,8 @@ class _Builder:
                 start = spans.starts[number]
                 if number or not life.eager:
                     by_loop[life.loop].append((start, spans.ends[number], start if ready is None else ready, step))
-        for steps in by_loop.values():
+        for queued in by_loop.values():
             free = 0
-            for start, end, ready, step in sorted(steps, key=lambda row: row[:3]):
-                step.overhead_ns = max(0, start - max(free, ready))
+            for start, end, ready, one in sorted(queued, key=lambda row: row[:3]):
+                one.overhead_ns = max(0, start - max(free, ready))
                 free = max(free, end)

@@ -62,7 +62,7 @@ class Action:
     offset_ns: int
     """When, in running time of the step."""
     what: str
-    """`fire` a wake, `create` a task, `submit` a job, `release` a resource."""
+    """`fire` a wake, `call` a callback that fires one, `create` a task, `submit` a job, `release` a resource."""
     number: int
     """Of the wake, task, job or resource."""
 
@@ -118,6 +118,19 @@ class Work:
 
 
 @dataclass(slots=True)
+class Call:
+    """A callback that a step queues, and that fires a wake."""
+
+    hops: int
+    """Through how many callbacks, one queuing the next, it goes."""
+    queued_ns: int
+    """In the recording it was queued then, and the last of them fired the wake then."""
+    fired_ns: int
+    overhead_ns: int = 0
+    """From when the loop was free and the callback queued until it fired."""
+
+
+@dataclass(slots=True)
 class Graph:
     """A run."""
 
@@ -127,6 +140,8 @@ class Graph:
     jobs: dict[int, Work]
     tokens: dict[int, int] = field(default_factory=dict)
     """By lock or semaphore, how many may hold it at once."""
+    calls: dict[int, Call] = field(default_factory=dict)
+    """By number of the wake that a callback fires."""
     threads: int | None = None
     """Threads of the executor; None if it has always enough."""
     last_number: int = 0

@@ -11,9 +11,11 @@ from asyncio_trace.analysis.what_if.build import graph_of
 from asyncio_trace.analysis.what_if.changes import Change
 from asyncio_trace.analysis.what_if.graph import Graph
 from asyncio_trace.analysis.what_if.replay import Replayed, replay
-from asyncio_trace.errors import InputError
+from asyncio_trace.errors import InputError, UsageError
 from asyncio_trace.model import Trace
 
+MOST_WAITS = 2_000_000
+"""A replay goes through a run wait by wait; larger ones would take minutes and more memory than most have."""
 EXACT = 0.01
 """A replay without any change is good if it takes as long as the recording within this share."""
 
@@ -59,10 +61,14 @@ def predict(trace: Trace, changes: Iterable[Change]) -> Prediction:
     """What the run would have taken with all of the changes.
 
     Raises:
-        UsageError: A change matches nothing in the run.
+        UsageError: A change matches nothing in the run, or the run is too large.
         InputError: The run can't be replayed.
     """
     changes = tuple(changes)
+    if len(trace.waits) > MOST_WAITS:
+        raise UsageError(
+            f"the recording has {len(trace.waits):,} waits, and {MOST_WAITS:,} at most can be replayed; trace less"
+        )
     base, holds, task = _as_it_was(trace)
     graph = _graph(trace, holds=holds)
     effects = tuple(change.apply(graph) for change in changes)

@@ -35,7 +35,7 @@ class _Loop:
     def __init__(self) -> None:
         self.now = 0
         self.queue: deque[tuple[int, int, int]] = deque()
-        """(ready, task, hops left): what runs next."""
+        """(ready, task, hops left): what runs next. A callback that fires a wake has its number below zero as task."""
         self.left = 0
         """How many of the queue belong to this turn."""
         self.outside: list[tuple[int, int, str, int]] = []
@@ -101,6 +101,10 @@ class _World:
         ready, task, hops = loop.queue.popleft()
         if hops > 1:
             loop.queue.append((ready, task, hops - 1))
+            return
+        if task < 0:
+            loop.now = max(loop.now, ready) + self.graph.calls[-task].overhead_ns
+            self._happen(("wake", -task), loop.now)
             return
         life = self.graph.lives[task]
         start = max(loop.now, ready) + life.steps[self._at[task]].overhead_ns
@@ -176,6 +180,8 @@ class _World:
         """Do what a step does at an instant; when the step goes on."""
         if what == "fire":
             self._happen(("wake", number), now, life.loop)
+        elif what == "call":
+            self._loops[life.loop].queue.append((now, -number, self.graph.calls[number].hops))
         elif what == "create":
             child = self.graph.lives[number]
             if child.eager and child.steps and child.loop == life.loop:

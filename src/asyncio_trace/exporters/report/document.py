@@ -28,6 +28,7 @@ def document(report: Report) -> dict[str, Any]:
         "lag": asdict(report.lag),
         "loops_over_time": [asdict(load) for load in report.loads],
         "coroutines": [asdict(total) for total in sums.coroutines],
+        "wait_kinds": [asdict(total) for total in report.kinds],
         "waits": [asdict(total) | {"longest_at": encode.site(total.longest_at)} for total in sums.waits],
         "resources": [asdict(total) | {"held_at": encode.site(total.held_at)} for total in report.resources],
         "callbacks": [asdict(total) for total in sums.callbacks],
