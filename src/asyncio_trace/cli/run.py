@@ -217,7 +217,8 @@ def _trace(target: Target, recording: str, temporary: str | None, asked: _Asked,
     keep = temporary is None
     if made or (asked.ring is None and written.exists()):
         try:
-            if sent is None or asked.paths or not asked.quiet:
+            more = any(os.path.abspath(path) != os.path.abspath(written) for path in asked.paths)
+            if sent is None or more or not asked.quiet:  # else the recording, which may be huge, need not be read again
                 failures += _present(written, asked)
         except AsyncioTraceError as error:
             failures.append(str(error))
