@@ -20,8 +20,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from asyncio_trace import sending
 from asyncio_trace.errors import OutputError, UsageError
 from asyncio_trace.recording import limits
+from asyncio_trace.sending import Sending
 from asyncio_trace.tracer import loops, session
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def start(
     force: bool = False,
     ring: str | int | None = None,
     when: str | Iterable[str] = (),
+    otlp: bool | str = False,
 ) -> None:
     """Begin to trace every loop of this process.
 
@@ -57,13 +60,16 @@ def start(
         when: What makes a file be written of a ring: "exit" (the trace ends; the default), "exception" (nobody handles it),
             "signal" (SIGUSR2), "blocked>100ms" (a run took longer); several, or with commas. Files after the first are
             numbered.
+        otlp: Send spans and metrics meanwhile: True to where the OTEL_* variables say, else the collector's URL. A process of
+            its own follows the recording and sends; `stop` waits for it.
 
     Raises:
-        UsageError: A trace is running, the file exists, nothing writes files of that suffix, or `ring` or `when` make no sense.
+        UsageError: A trace is running, the file exists, nothing writes files of that suffix, or `ring`, `when` or `otlp`
+            make no sense.
         OSError: The file can't be made.
     """
     global _running
-    _running = _Running(output, core=core, force=force, every_loop=True, ring=ring, when=when)
+    _running = _Running(output, core=core, force=force, every_loop=True, ring=ring, when=when, otlp=otlp)
 
 
 def stop() -> Path:
@@ -73,7 +79,7 @@ def stop() -> Path:
 
     Raises:
         UsageError: None is running.
-        OutputError: The output could not be written; the recording is kept, and the message says where. Or nothing happened
+        OutputError: The output could not be written or sent; the recording is kept, and the message says where. Or nothing happened
             that a ring was to be written on.
     """
     global _running
@@ -117,8 +123,9 @@ class trace(AbstractContextManager["trace"]):  # noqa: N801
         force: bool = False,
         ring: str | int | None = None,
         when: str | Iterable[str] = (),
+        otlp: bool | str = False,
     ) -> None:
-        self._begin = partial(_Running, output, core=core, force=force, every_loop=True, ring=ring, when=when)
+        self._begin = partial(_Running, output, core=core, force=force, every_loop=True, ring=ring, when=when, otlp=otlp)
         self._running: _Running | None = None
         self.path: Path | None = None
         """The file written, once the block is over; None if none was."""
@@ -193,6 +200,7 @@ class _Running:
         every_loop: bool,
         ring: str | int | None = None,
         when: str | Iterable[str] = (),
+        otlp: bool | str = False,
     ) -> None:
         self.path = Path(default_recording() if output is None else output)
         self._exporter: Any = None
@@ -206,15 +214,27 @@ class _Running:
             self._folder = tempfile.TemporaryDirectory(prefix="asyncio-trace-")
             recording = Path(self._folder.name) / "recording.atrace"
         self.recording = recording
+        self._sending: Sending | None = None
+        sends = bool(otlp) and not sending.is_off()
+        if sends:
+            sending.check(otlp)
+            if size is not None:
+                raise UsageError("a ring is not sent while it is recorded; export what is written of it")
         self.session = session.record_to(
             str(recording), core=core, every_loop=every_loop, force=force, ring=size, when=triggers
         )
+        if sends:
+            try:
+                self._sending = sending.Sending(recording, otlp)
+            except OSError as error:
+                _tell(f"can't send spans: {error.strerror or error}")
 
     def end(self, *, exception: bool = False) -> Path | None:
         """End the trace, maybe because of an exception, and write its output; the path, or None if there is none."""
         failure = self.session.end(exception=exception)
         if failure is not None:
             _tell(f"the recording has a gap: {failure}")
+        unsent = self._sending.finish() if self._sending is not None else None
         if self._exporter is not None and self._folder is not None:
             from asyncio_trace.model import load
 
@@ -226,6 +246,8 @@ class _Running:
                 raise OutputError(f"{error}; the recording is kept in {kept}") from None
             finally:
                 self._folder.cleanup()
+        if unsent is not None:
+            raise OutputError(f"{unsent}; the output is {self.path}")
         if self.session.flight is not None:
             return self.session.flight.written[-1] if self.session.flight.written else None
         return self.path

@@ -31,9 +31,7 @@ class Ended(NamedTuple):
     """The recording could not be written, or not whole; the user has been told."""
 
 
-def run(
-    words: list[str], *, recording: str, started: Callable[[int], None] = lambda pid: None, **settings: Any
-) -> Ended:
+def run(words: list[str], *, recording: str, started: Callable[[int], None] = lambda pid: None, **settings: Any) -> Ended:
     """Run `python WORDS...` traced, wait for its end, and pass signals on to it.
 
     `recording` is the path to write, where `{pid}` stands for the program's process id, with which `started` is called once there

@@ -144,7 +144,7 @@ class LiveExport:
                     self._deliver(request, sender, follower)
 
             while True:
-                over = self._over.is_set()
+                over = self._is_over()
                 before = follower.at
                 self._read(follower, over)
                 for rows in self._parts(program):
@@ -231,7 +231,7 @@ class LiveExport:
                     self.sent += request.spans - refused
                     self.dropped["refused"] += refused
                     return
-                if self._over.is_set() and self._give_up_at is None:
+                if self._is_over() and self._give_up_at is None:
                     self._give_up_at = time.monotonic() + GIVE_UP_S
                 self._pause(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_S)
@@ -242,11 +242,14 @@ class LiveExport:
 
     def _pause(self, seconds: float) -> None:
         """Wait before the next try; once the program is over, for no longer than it is worth."""
-        if not self._over.wait(seconds):
+        if not self._tasks.ended and not self._over.wait(seconds):
             return
         if self._give_up_at is None:
             self._give_up_at = time.monotonic() + GIVE_UP_S
         time.sleep(max(0.0, min(PAUSE_S, self._give_up_at - time.monotonic())))
+
+    def _is_over(self) -> bool:
+        return self._over.is_set() or self._tasks.ended
 
     def _is_behind(self, follower: Follower) -> bool:
         behind = follower.behind()
