@@ -79,8 +79,8 @@ def stop() -> Path:
 
     Raises:
         UsageError: None is running.
-        OutputError: The output could not be written or sent; the recording is kept, and the message says where. Or nothing happened
-            that a ring was to be written on.
+        OutputError: The output could not be written or sent; the recording is kept, and the message says where. Or nothing
+            happened that a ring was to be written on.
     """
     global _running
     running, _running = _running, None

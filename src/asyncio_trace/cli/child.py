@@ -34,8 +34,8 @@ class Ended(NamedTuple):
 def run(words: list[str], *, recording: str, started: Callable[[int], None] = lambda pid: None, **settings: Any) -> Ended:
     """Run `python WORDS...` traced, wait for its end, and pass signals on to it.
 
-    `recording` is the path to write, where `{pid}` stands for the program's process id, with which `started` is called once there
-    is one; the other settings are those that `asyncio_trace.tracer.program.begin` takes.
+    `recording` is the path to write, where `{pid}` stands for the program's process id, with which `started` is called once
+    there is one; the other settings are those that `asyncio_trace.tracer.program.begin` takes.
     """
     package = Path(asyncio_trace.__file__).parent
     startup = str(package / "tracer" / "startup")
