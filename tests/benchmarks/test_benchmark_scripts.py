@@ -76,3 +76,11 @@ def test_otlp_speed_compares_with_the_sdk() -> None:
     assert done.returncode == 0, done.stderr
     assert [row.split(" | ")[0] for row in done.stdout.splitlines()[2:4]] == ["| SDK, batch span processor", "| asyncio-trace"]
     assert done.stdout.splitlines()[-1].startswith("ratio: ")
+
+
+def test_live_export_accounts_for_every_span() -> None:
+    """A service that runs just long enough to be exported live gives a table, and all its spans are accounted for."""
+    done = run("live_export.py", "--seconds", "7", "--rate", "20", "--rounds", "1", "--markdown")
+    assert done.returncode == 0, done.stderr
+    assert [row.split(" | ")[0] for row in done.stdout.splitlines()[2:4]] == ["| to a file", "| live"]
+    assert done.stdout.splitlines()[-1] == "spans not accounted for: 0"

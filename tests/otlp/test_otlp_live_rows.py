@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from asyncio_trace.events import records as r
 from asyncio_trace.model import Wait, load
-from asyncio_trace.model.live import REMEMBERED, LiveTasks
+from asyncio_trace.model.live import LiveTasks
 from asyncio_trace.model.tables import Job
+from asyncio_trace.model.things import REMEMBERED
 from asyncio_trace.model.trees import MOST_ROWS, TREE_ROWS, Node
 from asyncio_trace.recording.follow import Follower
 from asyncio_trace.recording.format import Segment
@@ -61,7 +62,7 @@ def check_same(path: str, long_lived_ns: int, step: int) -> None:
     assert len(by_id) == len(trace.tasks)
     waits = sorted((wait for node in nodes for wait in node.waits), key=_order)
     assert waits == sorted(trace.waits, key=_order)
-    jobs = [job for node in nodes for job in node.jobs] + live.jobs
+    jobs = [job for node in nodes for job in node.jobs] + live.things.jobs
     assert sorted(jobs, key=_job) == sorted(trace.jobs, key=_job)
     meters = live.meters
     assert meters.outcomes == Counter(task.outcome for task in trace.tasks)
@@ -108,7 +109,7 @@ class Story:
         self.live = LiveTasks(0, HOUR, long_lived_ns)
         self.live.add_all([Segment(0, 0, 0)], lambda: self.tables)
 
-    def tell(self, *records: r.Record) -> list[set[int]]:
+    def tell(self, *records: r.Record | Segment) -> list[set[int]]:
         """Tell records; the ids of the tasks in each tree that is over."""
         self.live.add_all(records, lambda: self.tables)
         return [{node.task.id for node in tree} for tree in self.live.trees.take()]
@@ -198,7 +199,8 @@ def test_nothing_gathers_over_many_requests() -> None:
         )
         number += 5
     live = story.live
-    sizes = {name: len(value) for name, value in vars(live).items() if isinstance(value, dict) and name != "_takers"}
+    held = {**vars(live), **vars(live.things)}
+    sizes = {name: len(value) for name, value in held.items() if isinstance(value, dict) and "takers" not in name}
     assert max(sizes.values()) <= REMEMBERED
     assert len(live.trees._due) < REMEMBERED + 1001
     assert sizes["_nodes"] == sizes["_open"] == 0
@@ -217,6 +219,27 @@ def test_a_task_told_again_is_known() -> None:
 def replace_task(record: r.TaskAlive, task: int) -> r.Record:
     """The same of another task."""
     return record._replace(task=task)
+
+
+def test_tasks_whose_end_was_dropped_are_let_go() -> None:
+    """After dropped events a task that a segment does not tell of has ended: it is let go when the next begins; no other."""
+    story = Story()
+
+    def segment(number: int, ns: int, *alive: int) -> list[set[int]]:
+        tasks = [r.TaskAlive(task, 5, 1, 0, 1, 0, 0, 0, r.TaskState.WAITING, 6, 0, 0, 0, 0) for task in alive]
+        told: list[r.Record] = [r.LoopAlive(1, ns, 1, 1, 0), *tasks] if alive else []
+        return story.tell(Segment(number, ns, ns), *told)
+
+    story.tell(created(1, 5), created(2, 5), created(3, 6, 1))
+    assert segment(1, 100, 1, 2, 3) == segment(2, 200, 1) == []  # nothing was dropped: what is not told is not asked for
+    assert story.tell(r.Dropped(7)) == []
+    assert segment(3, 300) == segment(4, 400, 1) == []  # the third told nothing
+    story.tell(created(4, 450))
+    assert segment(5, 500, 1, 4) == [{2}]
+    assert story.live.meters.loop(1).tasks == 2
+    assert story.live.meters.outcomes == {"pending": 2}
+    assert story.tell(done(1, 600), done(4, 601)) == [{1, 3}, {4}]
+    assert segment(6, 700) == []
 
 
 def test_lag_is_measured() -> None:

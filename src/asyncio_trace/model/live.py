@@ -7,7 +7,7 @@ gone later, and short waits and runs only count. The rows are those of a trace.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from asyncio_trace.events import records as r
 from asyncio_trace.model import kinds
@@ -15,19 +15,14 @@ from asyncio_trace.model.build import HOUSEKEEPING
 from asyncio_trace.model.meters import Meters
 from asyncio_trace.model.places import Places
 from asyncio_trace.model.tables import Awaited, Job, Loop, Run, Site, Task, Wait, Waker
+from asyncio_trace.model.things import Things, outcome, remember
 from asyncio_trace.model.trees import MOST_ROWS, LeftOut, Node, StepPlaces, Trees
 from asyncio_trace.model.witnesses import Sample
 from asyncio_trace.recording.format import Segment
 from asyncio_trace.recording.tables import Tables
 
-REMEMBERED = 20_000
-"""Tasks that ended, futures, locks and the like that are remembered, the last: a wait may name them."""
-
 MOST_NESTED = 1_000
 """Eager steps inside one run that are told from it."""
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 
 class _OpenWait:
@@ -63,10 +58,8 @@ class LiveTasks:
         """Callbacks that blocked a loop, the first of them."""
         self.around: dict[tuple[int, int], StepPlaces] = {}
         """Where those were, by loop and start."""
-        self.jobs: list[Job] = []
-        """Jobs that no task handed over, the first of them."""
         self.left_out = LeftOut()
-        """The others of both."""
+        """The others."""
         self.now = 0
         """The last instant that is known."""
         self.ended = False
@@ -82,14 +75,24 @@ class LiveTasks:
         """First steps of eager tasks, by loop: those inside a run that is not over yet."""
         self._housekeeping: dict[int, str] = {}
         self._recent: dict[int, Task] = {}
-        self._things: dict[int, str] = {}
-        """Class of each future and resource."""
         self._threads: dict[int, tuple[str, int]] = {}
-        self._jobs: dict[int, Job] = {}
-        self._job_futures: dict[int, Job] = {}
-        self._early: dict[int, r.JobRan] = {}
         self._samples: dict[int, Sample] = {}
         """Where a loop's present run was first seen to block."""
+        self.things = Things(
+            lambda number: self._tables.string(number),
+            lambda number: self._places.site(number),
+            self._nodes.get,
+            self._threads.get,
+            self.meters,
+        )
+        self._doubt = False
+        """Events were dropped since the last segment that told what is alive."""
+        self._alive: set[int] | None = None
+        """Tasks that this segment tells of, if it is asked for them."""
+        self._told_alive = False
+        """This segment does tell what is alive; those of the Python core don't."""
+        self._asked = 0
+        """When it began."""
         self._takers: dict[type, Any] = {
             r.LoopStarted: self._loop_started,
             r.LoopAlive: self._loop_alive,
@@ -104,17 +107,13 @@ class LiveTasks:
             r.Woken: self._woken_record,
             r.TaskDone: self._task_done,
             r.CallbackRun: self._callback_run,
-            r.FutureCreated: self._future_created,
-            r.FutureResolved: self._future_resolved,
             r.CancelRequested: self._cancel_requested,
-            r.JobSubmitted: self._job_submitted,
-            r.JobRan: self._job_ran,
             r.ThreadSeen: self._thread_seen,
-            r.ResourceSeen: self._resource_seen,
             r.ParentSpan: self._parent_span,
             r.Blocked: self._blocked,
             r.Dropped: self._dropped,
             r.Ended: self._ended,
+            **self.things.takers,
         }
 
     def add_all(self, stream: Iterable[r.Record | Segment], tables: Callable[[], Tables]) -> None:
@@ -125,6 +124,7 @@ class LiveTasks:
                 self._tables = tables()
                 self._places = Places(self._tables)
                 self._kinds = {}
+                self._end_the_lost(record)
             elif (taker := takers.get(type(record))) is not None:
                 taker(record)
         self.trees.advance(self.now)
@@ -148,16 +148,37 @@ class LiveTasks:
             task.ready_ns = max(0, self.now - task.created_ns - task.running_ns - task.waiting_ns)
             self.meters.outcomes["pending"] += 1
             self.trees.end(node)
-        self._nodes, self._open = {}, {}
+        self._nodes.clear()
+        self._open.clear()
+
+    def _end_the_lost(self, segment: Segment) -> None:
+        """Where events were dropped, ends of tasks may be among them. A segment that tells what is alive tells of the others
+        that they are not; but only when the next one begins has it told all.
+        """
+        if self._alive is not None and self._told_alive:
+            for number in [n for n, node in self._nodes.items() if n not in self._alive and node.task.created_ns < self._asked]:
+                node = self._nodes.pop(number)
+                self._open.pop(number, None)
+                self._woken.pop(number, None)
+                task = node.task
+                task.ended_ns = max(self._asked, task.created_ns)
+                task.ready_ns = max(0, task.ended_ns - task.created_ns - task.running_ns - task.waiting_ns)
+                self.meters.outcomes["pending"] += 1
+                self.meters.loop(task.loop).tasks -= 1
+                self.trees.end(node)
+            self._doubt = False
+        lost = segment.lost_bytes > 0 or self._doubt
+        self._alive, self._told_alive, self._asked = (set() if lost else None), False, segment.ns
 
     # -- loops and threads ----------------------------------------------------------------------------------------------
 
     def _loop_started(self, record: r.LoopStarted) -> None:
         name, native = self._threads.get(record.thread, ("", 0))
         loop = Loop(record.loop, self._tables.string(record.type), native, name, record.ns)
-        _remember(self.loops, record.loop, loop)
+        remember(self.loops, record.loop, loop)
 
     def _loop_alive(self, record: r.LoopAlive) -> None:
+        self._told_alive = True
         if record.loop not in self.loops:
             self._loop_started(r.LoopStarted(record.loop, record.started_ns, record.type, record.thread))
 
@@ -171,7 +192,7 @@ class LiveTasks:
         self.now = max(self.now, record.end_ns)
 
     def _thread_seen(self, record: r.ThreadSeen) -> None:
-        _remember(self._threads, record.thread, (self._tables.string(record.name), record.native_id))
+        remember(self._threads, record.thread, (self._tables.string(record.name), record.native_id))
 
     def _callback_run(self, record: r.CallbackRun) -> None:
         loop, start, end = record.loop, record.start_ns, record.end_ns
@@ -206,7 +227,7 @@ class LiveTasks:
         sample = Sample(record.loop, record.task or None, record.ns, since, stack, record.late_ns)
         known = self._samples.get(record.loop)
         if known is None or (known.task, known.since_ns) != (sample.task, sample.since_ns):
-            _remember(self._samples, record.loop, sample)
+            remember(self._samples, record.loop, sample)
         self.now = max(self.now, record.ns)
 
     def _seen(self, loop: int, task: int | None, start: int) -> Sample | None:
@@ -216,6 +237,7 @@ class LiveTasks:
 
     def _dropped(self, record: r.Dropped) -> None:
         self.meters.dropped_events += record.events
+        self._doubt = True
 
     def _ended(self, record: r.Ended) -> None:
         self.ended = True
@@ -225,6 +247,8 @@ class LiveTasks:
 
     def _task_created(self, record: r.TaskCreated | r.TaskAlive) -> None:
         number = record.task
+        if self._alive is not None:
+            self._alive.add(number)
         if number in self._nodes:
             return  # told again where a segment begins
         coroutine = self._tables.string(record.coroutine)
@@ -270,10 +294,10 @@ class LiveTasks:
         self._woken.pop(record.task, None)
         task = node.task
         task.ended_ns = record.ns
-        task.outcome = r.Outcome.NAMES[record.outcome] if 0 <= record.outcome < len(r.Outcome.NAMES) else "pending"
+        task.outcome = outcome(record.outcome)
         task.exception = self._tables.string(record.exception) or None
         task.ready_ns = record.ns - task.created_ns - task.running_ns - task.waiting_ns
-        _remember(self._recent, task.id, task)
+        remember(self._recent, task.id, task)
         self.meters.outcomes[task.outcome] += 1
         self.meters.loop(task.loop).tasks -= 1
         self.now = max(self.now, record.ns)
@@ -328,11 +352,11 @@ class LiveTasks:
             self._kinds[record.stack] = kinds.of_stack(opened.stack)
         node = self._nodes.get(number)
         opened.task = node.task if node is not None else self._recent.get(number)
-        opened.job = self._job_futures.get(number)
+        opened.job = self.things.job_of(number)
         if opened.task is not None:
             opened.type = "Task"
         else:
-            opened.type = self._things.get(number) or ("Future" if record.made and record.made == number else "")
+            opened.type = self.things.type_of(number) or ("Future" if record.made and record.made == number else "")
         by_type = kinds.of_type(opened.type, is_task=opened.task is not None, is_job=opened.job is not None)
         by_stack = self._kinds[record.stack]
         opened.kind, opened.label = by_type if by_stack is None or by_type[0] == "gather" else by_stack
@@ -381,62 +405,5 @@ class LiveTasks:
             label = self._threads.get(who, (None, 0))[0]
         return Waker(r.WakerKind.NAMES[kind], task, ns, self._places.site(record.waker_site), label)
 
-    # -- futures, resources, jobs ---------------------------------------------------------------------------------------
-
-    def _future_created(self, record: r.FutureCreated) -> None:
-        if record.future not in self._things:
-            self.meters.futures += 1
-            _remember(self._things, record.future, self._tables.string(record.type))
-
-    def _future_resolved(self, record: r.FutureResolved) -> None:
-        self._things.pop(record.future, None)
-        job = self._job_futures.pop(record.future, None)
-        if job is not None and job.ended_ns is None:
-            job.ended_ns = record.ns
-            job.outcome = r.Outcome.NAMES[record.outcome] if 0 <= record.outcome < len(r.Outcome.NAMES) else "pending"
-
-    def _resource_seen(self, record: r.ResourceSeen) -> None:
-        _remember(self._things, record.resource, self._tables.string(record.type))
-
-    def _job_submitted(self, record: r.JobSubmitted) -> None:
-        node = self._nodes.get(record.task)
-        function, site = self._tables.string(record.function), self._places.site(record.site)
-        job = Job(record.job, record.loop, None, record.future or None, function, site, record.ns)
-        self.meters.jobs += 1
-        if node is not None:
-            job.task = record.task
-            node.add_job(job)
-        elif len(self.jobs) < MOST_ROWS:
-            self.jobs.append(job)
-        else:
-            self.left_out.add("job", 0)
-        if record.future:
-            _remember(self._job_futures, record.future, job)
-        early = self._early.pop(record.job, None)
-        if early is not None:
-            self._finish_job(job, early)
-        else:
-            _remember(self._jobs, record.job, job)
-
-    def _job_ran(self, record: r.JobRan) -> None:
-        job = self._jobs.pop(record.job, None)
-        if job is None:
-            _remember(self._early, record.job, record)  # a thread may be quicker than the loop's own note of submission
-        else:
-            self._finish_job(job, record)
-
-    def _finish_job(self, job: Job, ran: r.JobRan) -> None:
-        job.started_ns, job.ended_ns = max(ran.start_ns, job.submitted_ns), ran.end_ns
-        name, native = self._threads.get(ran.thread, (None, None))
-        job.thread_name, job.thread = name, native
-        job.outcome = r.Outcome.NAMES[ran.outcome] if 0 <= ran.outcome < len(r.Outcome.NAMES) else "pending"
-
 
 _MASK64 = 0xFFFF_FFFF_FFFF_FFFF
-
-
-def _remember(known: dict[Key, Value], key: Key, value: Value) -> None:
-    """Put into a dictionary that forgets what it has had longest."""
-    known[key] = value
-    if len(known) > REMEMBERED:
-        del known[next(iter(known))]

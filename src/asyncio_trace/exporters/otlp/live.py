@@ -173,7 +173,7 @@ class LiveExport:
         """What is left, and in the end the program's own span with what belongs to no task."""
         for rows in self._parts(program):
             deliver(rows)
-        meters, left = self._tasks.meters, self._tasks.left_out
+        meters = self._tasks.meters
         totals = Totals(
             outcomes=meters.outcomes,
             waits=meters.waits,
@@ -185,9 +185,10 @@ class LiveExport:
             dropped_events=meters.dropped_events,
             complete=complete and not meters.dropped_events,
         )
-        self._whole.folded.add(Folded(extras=Counter(left.counts), extras_ns=Counter(left.ns)))
+        for left in (self._tasks.left_out, self._tasks.things.left_out):
+            self._whole.folded.add(Folded(extras=Counter(left.counts), extras_ns=Counter(left.ns)))
         rows = self._rows(program, [])
-        rows.runs, rows.around, rows.jobs = self._tasks.callbacks, self._tasks.around, self._tasks.jobs
+        rows.runs, rows.around, rows.jobs = self._tasks.callbacks, self._tasks.around, self._tasks.things.jobs
         deliver(rows, totals)
 
     def _rows(self, program: Program, nodes: list[Node]) -> Rows:
