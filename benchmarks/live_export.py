@@ -1,8 +1,8 @@
 """A service under load with live export: what it costs the service, and whether the command's memory stays flat.
 
 Requests come at a fixed rate; each gathers tasks that sleep. The same service is traced to a file, and then with `run --otlp`
-to a collector in a process of its own that counts spans, in alternation. Compared are CPU time of the service and the latency of
-its requests, as it measures them itself. With `--outage` the collector is away for the middle third of the time. `--check`
+to a collector in a process of its own that counts spans, in alternation. Compared are CPU time of the service and the latency
+of its requests, as it measures them itself. With `--outage` the collector is away for the middle third of the time. `--check`
 holds the CPU time and the memory against their budgets, and requires that every span is accounted for: what the command says
 that it sent is what the collector got.
 """
