@@ -1,7 +1,7 @@
-"""Builds the native core, if it can be built; everything else about the package is in pyproject.toml.
+"""Builds the native core and the gatherer of records, if they can be built; the rest is in pyproject.toml.
 
-Without a compiler the package works with its Python core. Two environment variables decide otherwise: ASYNCIO_TRACE_NO_NATIVE=1
-leaves the extension out on purpose, ASYNCIO_TRACE_REQUIRE_NATIVE=1 fails where it can't be built (releases, CI).
+Without a compiler the package works in Python alone. Two environment variables decide otherwise: ASYNCIO_TRACE_NO_NATIVE=1
+leaves the extensions out on purpose, ASYNCIO_TRACE_REQUIRE_NATIVE=1 fails where they can't be built (releases, CI).
 """
 
 import os
@@ -25,6 +25,14 @@ if not LEFT_OUT and (CAN_BE_HAD or REQUIRED):
             extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wno-deprecated-declarations", "-fvisibility=hidden", "-pthread"],
             extra_link_args=["-pthread"],
             define_macros=[("_GNU_SOURCE", "1")],
+            optional=not REQUIRED,
+        )
+    )
+    extensions.append(
+        Extension(
+            "asyncio_trace.recording._gather",
+            ["src/asyncio_trace/native/reading/gather.c"],
+            extra_compile_args=["-std=c11", "-O2", "-Wall", "-fvisibility=hidden"],
             optional=not REQUIRED,
         )
     )

@@ -49,7 +49,7 @@ def main() -> None:
     add("--page", type=Path, default=PAGE, help=f"page that --markdown writes to (default: {PAGE.name} of the documentation)")
     args = runner.parse_args()
     core = resolve(args.core)
-    page = _Page(args.page) if args.markdown else None
+    page = Page(args.page, BEGIN, END) if args.markdown else None
     names = measuring.here(
         args.workload or workloads.COMPARED, workloads.missing, wanted=bool(args.workload), quiet=args.worker
     )
@@ -97,20 +97,20 @@ def ratio_rows(ratios: Ratios, core: str) -> list[list[str]]:
     return rows
 
 
-class _Page:
-    """The page whose figures are written; looked at before anything is measured."""
+class Page:
+    """A page whose figures are written, between two lines of it; looked at before anything is measured."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, begin: str, end: str) -> None:
+        self._path, self._begin, self._end = path, begin, end
         text = path.read_text(encoding="utf-8")
-        if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-            sys.exit(f"{path}: it needs the line {BEGIN} and after it the line {END}, once each")
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+            sys.exit(f"{path}: it needs the line {begin} and after it the line {end}, once each")
 
     def fill(self, figures: str) -> None:
         """Put the figures between the markers."""
-        before, _, rest = self._path.read_text(encoding="utf-8").partition(BEGIN)
-        after = rest.partition(END)[2]
-        self._path.write_text(f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}", encoding="utf-8")
+        before, _, rest = self._path.read_text(encoding="utf-8").partition(self._begin)
+        after = rest.partition(self._end)[2]
+        self._path.write_text(f"{before}{self._begin}\n\n{figures}\n\n{self._end}{after}", encoding="utf-8")
 
 
 def _cell(ratio: float | None) -> str:

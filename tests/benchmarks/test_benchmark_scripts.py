@@ -84,3 +84,19 @@ def test_live_export_accounts_for_every_span() -> None:
     assert done.returncode == 0, done.stderr
     assert [row.split(" | ")[0] for row in done.stdout.splitlines()[2:4]] == ["| to a file", "| live"]
     assert done.stdout.splitlines()[-1] == "spans not accounted for: 0"
+
+
+def test_scale_reads_what_it_recorded(tmp_path: Path) -> None:
+    """A small recording gives a row, in the page between its markers, and a plot with a line for each command."""
+    pytest.importorskip("pyperf")
+    page, plot = tmp_path / "page.md", tmp_path / "plot.svg"
+    page.write_text("before\n<!-- scale: written by benchmarks/scale.py, not by hand -->\nold\n<!-- end of scale -->\nafter\n")
+    words = ("--markdown", "--page", str(page), "--plot", str(plot))
+    done = run("scale.py", "--workload", "switch", "--events", "5000", *words)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert "| switch | " in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert plot.read_text().count("<polyline ") == 2

@@ -40,7 +40,6 @@ from asyncio_trace.model import (
     Waker,
     frames,
 )
-from asyncio_trace.model.encode import turn_into_columns
 from asyncio_trace.model.joins import last_at_or_before
 from asyncio_trace.model.kinds import KINDS
 
@@ -87,6 +86,14 @@ TRACES = st.builds(
 )  # fmt: skip
 
 
+TABLES = ("tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources", "holds", "levels", "members")
+
+
+def turn_into_columns(trace: Trace) -> None:
+    """Let a trace keep columns, as those of recordings do, in place of the rows that it was made of."""
+    trace.hold(**{name: getattr(trace, name).columns for name in TABLES})
+
+
 def small() -> Trace:
     """Task 7 waits on task 9, which a callback wakes; then 9 wakes 7."""
     hook = Waker("callback", None, 45, None, "hook")
@@ -113,8 +120,7 @@ def small() -> Trace:
 @settings(deadline=None, max_examples=60)
 def test_rows_come_back_from_columns(trace: Trace) -> None:
     """A trace that keeps columns has the rows that it was made of, one by one, in slices and backwards."""
-    tables = ("tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources", "holds", "levels", "members")
-    before = {name: list(getattr(trace, name)) for name in tables}
+    before = {name: list(getattr(trace, name)) for name in TABLES}
     for job in trace.jobs:
         job.thread, job.thread_name = (5, "pool") if job.started_ns else (None, None)
     trace.parent_spans.update((task.id, task.parent_span) for task in trace.tasks if task.parent_span is not None)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from asyncio_trace.analysis.rules import incomplete_trace
 from asyncio_trace.events import records as r
 from asyncio_trace.model import Trace
-from asyncio_trace.model.build import TraceBuilder
 from asyncio_trace.recording.format import Segment
-from asyncio_trace.recording.tables import Tables
+from model.building import built as built_of
 
 LOOP, WAITER, SLEEPER, RUNNER, QUEUED = 1, 2, 3, 4, 5
 WAITING, YIELDED, DONE = r.StepEnd.WAITING, r.StepEnd.YIELDED, r.StepEnd.DONE
@@ -15,11 +14,8 @@ WAITING, YIELDED, DONE = r.StepEnd.WAITING, r.StepEnd.YIELDED, r.StepEnd.DONE
 
 def built(*stream: r.Record | Segment) -> Trace:
     """The trace of these records."""
-    tables = Tables()
-    tables.add({"strings": [(1, "Loop"), (2, "worker"), (3, "Bob"), (4, "Lock"), (5, "MainThread")]})
-    builder = TraceBuilder(tables)
-    builder.add_all(stream)
-    return builder.finish({"started_unix_ns": 10})
+    strings = [(1, "Loop"), (2, "worker"), (3, "Bob"), (4, "Lock"), (5, "MainThread")]
+    return built_of({"strings": strings}, stream, {"started_unix_ns": 10})
 
 
 def step(task: int, start: int, end: int, how: int = WAITING, awaited: int = 0, ready: int = 0) -> r.Step:

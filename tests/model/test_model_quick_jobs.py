@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from asyncio_trace.events import records as r
-from asyncio_trace.model.build import TraceBuilder
-from asyncio_trace.recording.tables import Tables
+from model.building import built
 
 
 def test_a_quick_job_is_still_woken_by_its_thread() -> None:
     """A task that waits for a job which a thread had already done was woken by that thread, not by itself."""
-    tables = Tables()
-    tables.add({"strings": [[1, "worker_0"], [2, "Future"], [3, "main"]]})
-    builder = TraceBuilder(tables)
     task, job, future = 1, 2, 3
-    builder.add_all(
+    trace = built(
+        {"strings": [[1, "worker_0"], [2, "Future"], [3, "main"]]},
         [
             r.LoopStarted(9, 0, 0, 0),
             r.TaskCreated(task, 0, 9, 0, 3, 0, 0),
@@ -26,9 +23,9 @@ def test_a_quick_job_is_still_woken_by_its_thread() -> None:
             r.Step(task, 9, 12, 13, r.StepEnd.DONE, 0, 0, 6, r.WakerKind.TASK, task, 0, 0, 0),
             r.TaskDone(task, 13, r.Outcome.RETURNED, 0),
             r.Ended(14),
-        ]
+        ],
     )
-    (wait,) = builder.finish({}).waits
+    (wait,) = trace.waits
     assert wait.kind == "executor"
     assert wait.waker is not None
     assert (wait.waker.kind, wait.waker.task, wait.waker.label) == ("thread", None, "worker_0")

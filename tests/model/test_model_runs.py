@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncio_trace.model.runs import split_nested
+from asyncio_trace.model.spans import split_nested
 from asyncio_trace.model.tables import Run
 
 Span = tuple[int, int, int, int, bool]
@@ -30,18 +31,19 @@ def spans(draw: st.DrawFn) -> list[Span]:
     return found
 
 
-def split(found: list[Span]) -> tuple[list[Run], dict[int, int]]:
+def split(found: list[Span]) -> list[Run]:
     """The runs, with a callback's number for its name."""
-    steps = [(loop, start, end, number) for loop, start, end, number, is_step in found if is_step]
-    callbacks = [Run(None, str(number), loop, start, end) for loop, start, end, number, is_step in found if not is_step]
-    return split_nested(steps, callbacks)
+    loop, start, end = (np.array([span[place] for span in found], np.int64) for place in range(3))
+    runs = zip(*(column.tolist() for column in split_nested(loop, start, end)), strict=True)
+    of = [(number, None) if is_step else (None, str(number)) for *_, number, is_step in found]
+    return [Run(of[place][0], of[place][1], found[place][0], start, end) for place, start, end in runs]
 
 
 @settings(max_examples=200, deadline=None, database=None)
 @given(spans())
 def test_runs_never_overlap(found: list[Span]) -> None:
     """On each loop a run begins when the one before it is over, and runs are ordered by start."""
-    runs, _ = split(found)
+    runs = split(found)
     assert [run.start_ns for run in runs] == sorted(run.start_ns for run in runs)
     ends: dict[int, int] = {}
     for run in runs:
@@ -53,7 +55,7 @@ def test_runs_never_overlap(found: list[Span]) -> None:
 @given(spans())
 def test_total_time_is_kept(found: list[Span]) -> None:
     """The runs cover exactly the instants that the spans cover, and each instant belongs to one run."""
-    runs, _ = split(found)
+    runs = split(found)
     covered = {(loop, instant) for loop, start, end, _, _ in found for instant in range(start, end)}
     assert sum(run.end_ns - run.start_ns for run in runs) == len(covered)
     assert {(run.loop, instant) for run in runs for instant in range(run.start_ns, run.end_ns)} == covered
@@ -61,29 +63,22 @@ def test_total_time_is_kept(found: list[Span]) -> None:
 
 @settings(max_examples=200, deadline=None, database=None)
 @given(spans())
-def test_a_tasks_running_time_is_that_of_its_runs(found: list[Span]) -> None:
-    """A task's total is the sum of its runs, and each of its runs lies within its steps."""
-    runs, running = split(found)
-    within = {number: (start, end) for _, start, end, number, is_step in found if is_step}
-    totals: dict[int, int] = {}
-    for run in runs:
-        assert (run.task is None) != (run.callback is None)
-        if run.task is not None:
-            start, end = within[run.task]
-            assert start <= run.start_ns <= run.end_ns <= end
-            totals[run.task] = totals.get(run.task, 0) + run.end_ns - run.start_ns
-    assert {task: total for task, total in running.items() if total} == totals
+def test_each_run_lies_within_its_span(found: list[Span]) -> None:
+    """What a step or callback holds of its loop is a part of its own time."""
+    within = {number: (start, end) for _, start, end, number, _ in found}
+    for run in split(found):
+        start, end = within[run.task if run.task is not None else int(run.callback or 0)]
+        assert start <= run.start_ns < run.end_ns <= end
 
 
 def test_an_inner_step_splits_the_outer() -> None:
     """An eager first step inside its creator's step leaves the creator two runs."""
-    runs, running = split_nested([(1, 0, 10, 7), (1, 3, 5, 8)], [])
+    runs = split([(1, 0, 10, 7, True), (1, 3, 5, 8, True)])
     assert [(run.task, run.start_ns, run.end_ns) for run in runs] == [(7, 0, 3), (8, 3, 5), (7, 5, 10)]
-    assert running == {7: 8, 8: 2}
 
 
 def test_equal_instants_on_two_loops_stay_apart() -> None:
     """Runs of two loops at the same time do not disturb each other."""
-    runs, running = split_nested([(1, 0, 10, 7), (2, 2, 8, 9)], [Run(None, "callback", 2, 3, 4)])
-    assert running == {7: 10, 9: 5}
+    runs = split([(1, 0, 10, 7, True), (2, 2, 8, 9, True), (2, 3, 4, 11, False)])
+    assert [(run.task, run.start_ns, run.end_ns) for run in runs] == [(7, 0, 10), (9, 2, 3), (None, 3, 4), (9, 4, 8)]
     assert [run.loop for run in runs] == [1, 2, 2, 2]

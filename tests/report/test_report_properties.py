@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+import plain_totals
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_traces import on_paper
@@ -86,6 +87,13 @@ def check(drawing: str, width: int) -> None:
     for line in drawing[:-1].split("\n"):
         assert cell_len(line) <= width
         assert not any(unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp") for char in line)
+
+
+@settings(max_examples=300, deadline=None)
+@given(traces())
+def test_sums_of_columns_are_those_of_rows(trace: Trace) -> None:
+    """Every total, in its order, is what adding up row by row gives."""
+    assert asdict(totals(trace)) == asdict(plain_totals.totals(trace))
 
 
 @settings(max_examples=100, deadline=None)

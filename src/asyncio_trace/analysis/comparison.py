@@ -97,7 +97,7 @@ def compare(a: Trace, b: Trace) -> Comparison:
     return Comparison(
         [
             _whole("duration", True, *(_recorded(trace, end) for trace, end in zip((a, b), ends, strict=True))),
-            _whole("running", True, *(sum(run.end_ns - run.start_ns for run in trace.runs) for trace in (a, b))),
+            _whole("running", True, totals.running_ns(a), totals.running_ns(b)),
             _whole("tasks", False, len(a.tasks), len(b.tasks)),
             _whole("runs", False, len(a.runs), len(b.runs)),
         ],

@@ -1,16 +1,19 @@
 """Where the time went: sums by coroutine, by what was waited on, by callback, loop and executor job; and the longest steps.
 
-Every function takes the whole trace. Times are integer nanoseconds. What is pending lasts until the trace's last instant.
+Every function takes the whole trace, and reads its columns. Times are integer nanoseconds. What is pending lasts until the
+trace's last instant.
 """
 
 from __future__ import annotations
 
-import heapq
-from bisect import bisect_left
-from collections import defaultdict
 from dataclasses import dataclass, field
 
-from asyncio_trace.model import Loop, Run, Site, Task, Trace, Wait
+import numpy as np
+
+from asyncio_trace.analysis.groups import Groups
+from asyncio_trace.analysis.labels import wait_labels
+from asyncio_trace.model import NEVER, NONE, OUTCOMES, Loop, Run, Site, Trace
+from asyncio_trace.model.columns import Int64
 from asyncio_trace.model.kinds import is_asyncio
 
 _HAVE_AN_IDENTITY = frozenset({"lock", "semaphore", "event", "condition", "barrier", "queue.get", "queue.put"})
@@ -157,39 +160,43 @@ def totals(trace: Trace) -> Totals:
 
 def last_instant(trace: Trace) -> int:
     """The last instant that the trace tells of."""
+    runs, waits, tasks, jobs = trace.runs.columns, trace.waits.columns, trace.tasks.columns, trace.jobs.columns
     end = trace.program.duration_ns
-    end = max(end, max((run.end_ns for run in trace.runs), default=0))
-    for wait in trace.waits:
-        last = wait.end_ns if wait.end_ns is not None else wait.ready_ns if wait.ready_ns is not None else wait.start_ns
-        if last > end:
-            end = last
-    for task in trace.tasks:
-        end = max(end, task.created_ns, task.ended_ns or 0)
-    for job in trace.jobs:
-        end = max(end, job.submitted_ns, job.started_ns or 0, job.ended_ns or 0)
+    for column in (
+        runs.end_ns,
+        np.where(waits.end_ns != NEVER, waits.end_ns, np.where(waits.ready_ns != NEVER, waits.ready_ns, waits.start_ns)),
+        *(tasks.created_ns, tasks.ended_ns),
+        *(jobs.submitted_ns, jobs.started_ns, jobs.ended_ns),
+    ):
+        end = max(end, int(column.max(initial=NEVER)))
     return end
 
 
 def by_coroutine(trace: Trace, end_ns: int) -> list[CoroutineTotal]:
     """Tasks by their coroutine's qualified name; what ran most comes first."""
-    sums: dict[str, CoroutineTotal] = {}
-    of_task: dict[int | None, CoroutineTotal] = {}
-    for task in trace.tasks:
-        total = sums.get(task.coroutine)
-        if total is None:
-            total = sums[task.coroutine] = CoroutineTotal(task.coroutine)
-        of_task[task.id] = total
-        total.tasks += 1
-        total.steps += task.steps
-        total.lifetime_ns += (end_ns if task.ended_ns is None else task.ended_ns) - task.created_ns
-        total.running_ns += task.running_ns
-        total.ready_ns += task.ready_ns
-        total.waiting_ns += task.waiting_ns
-        total.outcomes[task.outcome] = total.outcomes.get(task.outcome, 0) + 1
-    for run in trace.runs:
-        if run.task is not None and (total := of_task.get(run.task)) is not None:
-            total.longest_step_ns = max(total.longest_step_ns, run.end_ns - run.start_ns)
-    return sorted(sums.values(), key=lambda total: (-total.running_ns, -total.lifetime_ns))
+    tasks, runs = trace.tasks.columns, trace.runs.columns
+    groups = Groups(tasks.coroutine)
+    longest = np.zeros(len(groups), np.int64)
+    of_tasks = runs.task_row != NONE
+    lengths = (runs.end_ns - runs.start_ns)[of_tasks]
+    np.maximum.at(longest, groups.of_row[runs.task_row[of_tasks]], lengths)
+    sums = (
+        groups.counts(),
+        groups.sums(tasks.steps),
+        groups.sums(_ended(tasks.ended_ns, end_ns) - tasks.created_ns),
+        groups.sums(tasks.running_ns),
+        groups.sums(tasks.ready_ns),
+        groups.sums(tasks.waiting_ns),
+        longest,
+    )
+    rows = zip(*(column.tolist() for column in (groups.keys, *sums)), groups.counted(tasks.outcome, OUTCOMES), strict=True)
+    totals = [CoroutineTotal(trace.strings[coroutine], *numbers) for coroutine, *numbers in rows]
+    return sorted(totals, key=lambda total: (-total.running_ns, -total.lifetime_ns))
+
+
+def _ended(column: Int64, end_ns: int) -> Int64:
+    """A column of times, with the end of the trace where it has not happened."""
+    return np.where(column == NEVER, end_ns, column)
 
 
 def by_wait(trace: Trace, end_ns: int, *, apart: bool = True) -> list[WaitTotal]:
@@ -200,45 +207,41 @@ def by_wait(trace: Trace, end_ns: int, *, apart: bool = True) -> list[WaitTotal]
         end_ns: The trace's last instant.
         apart: Tell locks, queues, ... of one kind apart, if they are few.
     """
-    tasks = {task.id: task for task in trace.tasks}
-    sums: dict[tuple[str, str, int | None], WaitTotal] = {}
-    objects = _objects(trace, tasks) if apart else {}
-    for wait in trace.waits:
-        label = _label(wait, tasks)
-        few = 0 < len(objects.get((wait.kind, label), ())) <= _APART
-        key = (wait.kind, label, wait.awaited.id if few else None)
-        total = sums.get(key)
-        if total is None:
-            total = sums[key] = WaitTotal(*key)
-        over = end_ns if wait.end_ns is None else wait.end_ns
-        ready = over if wait.ready_ns is None else wait.ready_ns
-        total.count += 1
-        total.waiting_ns += ready - wait.start_ns
-        total.ready_ns += over - ready
-        if total.longest_task is None or over - wait.start_ns > total.longest_ns:
-            total.longest_ns, total.longest_task = over - wait.start_ns, wait.task
-            total.longest_at, total.longest_start_ns = own_site(wait.stack), wait.start_ns
-    return sorted(sums.values(), key=lambda total: -total.waiting_ns - total.ready_ns)
+    waits = trace.waits.columns
+    labels, texts = wait_labels(trace)
+    kinds_and_labels = Groups(waits.kind.astype(np.int64) << 32 | labels)
+    groups, told_apart = kinds_and_labels, np.zeros(len(kinds_and_labels), np.bool_)
+    if apart:
+        told_apart = _few_objects(trace, kinds_and_labels)
+        ids = np.where(told_apart[kinds_and_labels.of_row], waits.awaited_id, 0)
+        objects = Groups(ids)
+        groups = Groups(kinds_and_labels.of_row.astype(np.int64) << 32 | objects.of_row)
+    over = _ended(waits.end_ns, end_ns)
+    ready = np.where(waits.ready_ns == NEVER, over, waits.ready_ns)
+    lasted = over - waits.start_ns
+    sums = groups.counts(), groups.sums(ready - waits.start_ns), groups.sums(over - ready)
+    totals = []
+    for first, longest, *numbers in zip(
+        groups.first.tolist(), groups.longest(lasted).tolist(), *(column.tolist() for column in sums), strict=True
+    ):
+        id_ = int(waits.awaited_id[first]) if told_apart[kinds_and_labels.of_row[first]] else 0
+        total = WaitTotal(trace.wait_kinds[int(waits.kind[first])], texts[int(labels[first])], id_ or None, *numbers)
+        total.longest_ns, total.longest_task = int(lasted[longest]), int(waits.task[longest])
+        total.longest_at = own_site(trace.stacks[int(waits.stack[longest])])
+        total.longest_start_ns = int(waits.start_ns[longest])
+        totals.append(total)
+    return sorted(totals, key=lambda total: -total.waiting_ns - total.ready_ns)
 
 
-def _objects(trace: Trace, tasks: dict[int, Task]) -> dict[tuple[str, str], set[int]]:
-    """Ids of the things waited on that outlast a wait, by kind and label."""
-    objects: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
-    for wait in trace.waits:
-        if wait.kind in _HAVE_AN_IDENTITY and wait.awaited.id is not None:
-            objects[wait.kind, _label(wait, tasks)].add(wait.awaited.id)
-    return objects
-
-
-def _label(wait: Wait, tasks: dict[int, Task]) -> str:
-    """The awaited thing's label, with a task's coroutine in place of its name, which differs from run to run."""
-    awaited = wait.awaited
-    task = tasks.get(awaited.id) if awaited.id is not None and awaited.type == "Task" else None
-    if task is None:
-        return awaited.label
-    name = task.name or f"task {task.id}"
-    by = awaited.label.removesuffix(name).strip() if awaited.label.endswith(name) else ""
-    return f"{by} {task.coroutine}".strip()
+def _few_objects(trace: Trace, groups: Groups) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """The groups of waits on things that outlast a wait and are few enough to be told apart."""
+    waits = trace.waits.columns
+    lasting = [trace.wait_kinds.number(kind) for kind in _HAVE_AN_IDENTITY]
+    rows = np.flatnonzero(np.isin(waits.kind, lasting) & (waits.awaited_id != 0))
+    objects = Groups(waits.awaited_id[rows])
+    pairs = np.unique(groups.of_row[rows].astype(np.int64) << 32 | objects.of_row)
+    number = np.bincount(pairs >> 32, minlength=len(groups))
+    return (number > 0) & (number <= _APART)
 
 
 def own_site(stack: tuple[Site, ...]) -> Site | None:
@@ -248,87 +251,103 @@ def own_site(stack: tuple[Site, ...]) -> Site | None:
 
 def by_callback(trace: Trace) -> list[CallbackTotal]:
     """Callbacks by name; what ran most comes first."""
-    sums: dict[str, CallbackTotal] = {}
-    for run in trace.runs:
-        if run.task is not None:
-            continue
-        name = run.callback or ""
-        total = sums.get(name)
-        if total is None:
-            total = sums[name] = CallbackTotal(name)
-        length = run.end_ns - run.start_ns
-        total.count += 1
-        total.running_ns += length
-        total.longest_ns = max(total.longest_ns, length)
-    return sorted(sums.values(), key=lambda total: -total.running_ns)
+    runs = trace.runs.columns
+    rows = np.flatnonzero((runs.task_row == NONE) & (runs.task == 0))
+    groups = Groups(np.maximum(runs.callback[rows], 0))
+    lengths = (runs.end_ns - runs.start_ns)[rows]
+    longest = np.maximum(0, lengths[groups.longest(lengths)])
+    sums = zip(*(column.tolist() for column in (groups.keys, groups.counts(), groups.sums(lengths), longest)), strict=True)
+    totals = [CallbackTotal(trace.strings[name], *numbers) for name, *numbers in sums]
+    return sorted(totals, key=lambda total: -total.running_ns)
 
 
 def by_loop(trace: Trace, end_ns: int) -> list[LoopTotal]:
     """Loops in the order in which they were made."""
+    runs, idle = trace.runs.columns, trace.idle.columns
     known = {loop.id for loop in trace.program.loops}
-    strangers = sorted({run.loop for run in trace.runs} - known)
+    groups = Groups(runs.loop)
+    strangers = sorted(set(groups.keys.tolist()) - known)
     begin = trace.program.recorded_from_ns
     loops = [*trace.program.loops, *(Loop(number, "", 0, "", begin) for number in strangers)]
     sums: dict[int, LoopTotal] = {}
     for loop in loops:
         closed = end_ns if loop.closed_ns is None else loop.closed_ns
         sums[loop.id] = LoopTotal(loop.id, loop.type, loop.thread_name, closed - min(closed, max(begin, loop.created_ns)))
-    for run in trace.runs:
-        total = sums[run.loop]
-        total.runs += 1
-        total.running_ns += run.end_ns - run.start_ns
-    for idle in trace.idle:
-        if idle.loop in sums:
-            total = sums[idle.loop]
-            total.idle_ns = (total.idle_ns or 0) + idle.end_ns - idle.start_ns
+    ran = groups.sums(runs.end_ns - runs.start_ns)
+    for number, count, ran_ns in zip(groups.keys.tolist(), groups.counts().tolist(), ran.tolist(), strict=True):
+        sums[number].runs, sums[number].running_ns = count, ran_ns
+    waiting = Groups(idle.loop)
+    for number, idle_ns in zip(waiting.keys.tolist(), waiting.sums(idle.end_ns - idle.start_ns).tolist(), strict=True):
+        if number in sums:
+            sums[number].idle_ns = idle_ns
     return list(sums.values())
+
+
+def running_ns(trace: Trace) -> int:
+    """How long the loops ran steps and callbacks, together."""
+    runs = trace.runs.columns
+    return int((runs.end_ns - runs.start_ns).sum())
 
 
 def longest_steps(trace: Trace, number: int = _STEPS) -> list[Step]:
     """The longest runs, of tasks and callbacks, longest first."""
-    runs = heapq.nsmallest(number, trace.runs, key=lambda run: (run.start_ns - run.end_ns, run.start_ns))
-    waits: dict[int | None, list[Wait]] = {run.task: [] for run in runs if run.task is not None}
-    for wait in trace.waits:
-        if wait.task in waits:
-            waits[wait.task].append(wait)
-    tasks = {task.id: task for task in trace.tasks}
-    for of_task in waits.values():
-        of_task.sort(key=lambda wait: wait.start_ns)
-    return [_step(run, waits.get(run.task, []), tasks) for run in runs]
+    runs, waits = trace.runs.columns, trace.waits.columns
+    lengths = runs.end_ns - runs.start_ns
+    if len(lengths) > number:
+        least = np.partition(lengths, len(lengths) - number)[len(lengths) - number]
+        rows = np.flatnonzero(lengths >= least)
+    else:
+        rows = np.arange(len(lengths))
+    rows = rows[np.lexsort((runs.start_ns[rows], -lengths[rows]))][:number]
+    labels, texts = wait_labels(trace)
 
+    def await_(wait: int) -> Await:
+        site = own_site(trace.stacks[int(waits.stack[wait])])
+        return Await(trace.wait_kinds[int(waits.kind[wait])], texts[int(labels[wait])], site)
 
-def _step(run: Run, waits: list[Wait], tasks: dict[int, Task]) -> Step:
-    """A run among the waits of its task, which are ordered by start."""
-    before = bisect_left(waits, run.start_ns, key=lambda wait: wait.start_ns)
-    after = bisect_left(waits, run.end_ns, lo=before, key=lambda wait: wait.start_ns)
-    return Step(
-        run,
-        _await(waits[before - 1], tasks) if before else None,
-        _await(waits[after], tasks) if after < len(waits) else None,
-    )
-
-
-def _await(wait: Wait, tasks: dict[int, Task]) -> Await:
-    return Await(wait.kind, _label(wait, tasks), own_site(wait.stack))
+    steps = []
+    for row in rows.tolist():
+        run = trace.runs[row]
+        of_task = np.flatnonzero(waits.task == run.task) if run.task is not None else np.empty(0, np.int64)
+        of_task = of_task[np.argsort(waits.start_ns[of_task], kind="stable")]
+        starts = waits.start_ns[of_task]
+        before = int(np.searchsorted(starts, run.start_ns))
+        after = max(before, int(np.searchsorted(starts, run.end_ns)))
+        steps.append(
+            Step(
+                run,
+                await_(of_task[before - 1]) if before else None,
+                await_(of_task[after]) if after < len(of_task) else None,
+            )
+        )
+    return steps
 
 
 def by_job(trace: Trace, end_ns: int) -> list[JobTotal]:
     """Executor jobs by function; what ran longest in all comes first."""
-    sums: dict[str, JobTotal] = {}
-    threads: defaultdict[str, set[object]] = defaultdict(set)
-    for job in trace.jobs:
-        total = sums.get(job.function)
-        if total is None:
-            total = sums[job.function] = JobTotal(job.function, at=job.at)
-        over = end_ns if job.ended_ns is None else job.ended_ns
-        started = over if job.started_ns is None else job.started_ns
-        total.count += 1
-        total.queued_ns += started - job.submitted_ns
-        total.ran_ns += over - started
-        total.longest_ns = max(total.longest_ns, over - started)
-        total.outcomes[job.outcome] = total.outcomes.get(job.outcome, 0) + 1
-        if job.started_ns is not None:
-            threads[job.function].add(job.thread_name if job.thread is None else job.thread)
-    for function, seen in threads.items():
-        sums[function].threads = len(seen)
-    return sorted(sums.values(), key=lambda total: -total.ran_ns - total.queued_ns)
+    jobs = trace.jobs.columns
+    groups = Groups(jobs.function)
+    over = _ended(jobs.ended_ns, end_ns)
+    started = np.where(jobs.started_ns == NEVER, over, jobs.started_ns)
+    ran = over - started
+    longest = np.maximum(0, ran[groups.longest(ran)])
+    taken = np.flatnonzero(jobs.started_ns != NEVER)
+    by_name = jobs.thread[taken] == 0
+    pools = Groups(np.where(by_name, jobs.thread_name[taken], jobs.thread[taken]) << 1 | by_name)
+    pairs = np.unique(groups.of_row[taken].astype(np.int64) << 32 | pools.of_row)
+    sums = (
+        groups.first,
+        groups.counts(),
+        groups.sums(started - jobs.submitted_ns),
+        groups.sums(ran),
+        longest,
+        np.bincount(pairs >> 32, minlength=len(groups)),
+    )
+    totals = [
+        JobTotal(trace.strings[int(jobs.function[first])], count, queued_ns, ran_ns, longest_ns, threads)
+        for first, count, queued_ns, ran_ns, longest_ns, threads in zip(*(column.tolist() for column in sums), strict=True)
+    ]
+    sites = jobs.at[groups.first].tolist()
+    for total, seen, site in zip(totals, groups.counted(jobs.outcome, OUTCOMES), sites, strict=True):
+        total.outcomes, total.at = seen, None if site == NONE else trace.sites[site]
+    return sorted(totals, key=lambda total: -total.ran_ns - total.queued_ns)

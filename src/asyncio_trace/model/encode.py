@@ -44,12 +44,6 @@ _PATHS = {
 _NO_WAKER: Any = Waker("none", None, NEVER, None)
 
 
-def turn_into_columns(trace: Trace) -> None:
-    """Let a trace keep columns in place of the rows that it was made of."""
-    names = ("tasks", "runs", "waits", "futures", "jobs", "idle", "callbacks", "resources", "holds", "levels", "members")
-    trace.hold(**{name: getattr(trace, name).columns for name in names})
-
-
 def columns_of_rows(kind: type[C], rows: Sequence[Any], trace: Trace) -> C:
     """The rows as columns; what they name is added to the trace's strings, sites, stacks and kinds.
 

@@ -6,53 +6,54 @@ before the gap ends where the gap begins, unless a `TaskAlive` behind it says th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from asyncio_trace.model.columns import Int64
 from asyncio_trace.recording.format import Segment
 
 
 class Gaps:
-    """Where the recording has gaps, and how much of each task's life they took."""
+    """Where the recording has gaps, and the last instant that it tells of.
 
-    def __init__(self) -> None:
+    Args:
+        segments: Each with the number of records before it.
+        instants: Pairs of columns: numbers of records, and the last instant that each tells of.
+        seen_ns: The last instant that the tracer saw anything at, beside those.
+    """
+
+    def __init__(self, segments: list[tuple[int, Segment]], instants: Iterable[tuple[Int64, Int64]], seen_ns: int = 0) -> None:
+        begins = np.array([before for before, _ in segments], np.int64)
+        last = np.zeros(len(begins) + 1, np.int64)
+        for seq, ns in instants:
+            if len(begins) > 1 or begins.any():
+                np.maximum.at(last, np.searchsorted(begins, seq, "right"), ns)
+            elif len(ns):
+                last[-1] = max(last[-1], ns.max())
+        known = np.maximum.accumulate(last)
+        self.end_ns = max(int(known[-1]), seen_ns)
+        """The last instant."""
         self.from_ns = 0
         """Where the recording begins; 0 unless it is a part."""
-        self.number = 0
-        """Gaps so far."""
-        self.uncovered: dict[int, int] = {}
-        """Task to nanoseconds of its life of which nothing is known."""
-        self._last: list[int] = []
-        """Of each gap, the last instant before it of which something is known."""
-        self._seen: dict[int, int] = {}
-        """Task to the number of gaps there were when it was last heard of; 0 if it is not here."""
-        self._segment: int | None = None
+        gaps: list[int] = []
+        before: Segment | None = None
+        for place, (_, segment) in enumerate(segments):
+            if before is None and not known[place]:
+                self.from_ns = segment.ns if segment.segment else 0
+            elif segment.lost_bytes or (before is not None and segment.segment != before.segment + 1):
+                gaps.append(place)
+            before = segment
+        self.number = len(gaps)
+        self._begins = begins[gaps]
+        self._known = np.append(known[gaps], self.end_ns)
 
-    def segment_begins(self, segment: Segment, now: int) -> None:
-        """A segment follows what was read so far, the last instant of which was `now`."""
-        if self._segment is None and not now:
-            self.from_ns = segment.ns if segment.segment else 0
-        elif segment.lost_bytes or (self._segment is not None and segment.segment != self._segment + 1):
-            self._last.append(now)
-            self.number += 1
-        self._segment = segment.segment
+    def before(self, seq: Int64) -> Int64:
+        """How many gaps there were before each record."""
+        return np.searchsorted(self._begins, seq, "right")
 
-    def met(self, task: int, created_ns: int, since_ns: int) -> None:
-        """A task is heard of for the first time; what it did before `since_ns` is not known."""
-        self._seen[task] = self.number
-        if since_ns > created_ns:
-            self.uncovered[task] = since_ns - created_ns
-
-    def seen(self, task: int, since_ns: int) -> bool:
-        """A known task is heard of again: what it does is known from `since_ns`. False if there was no gap meanwhile."""
-        before = self._seen.get(task, 0)
-        if before == self.number:
-            return False
-        self._seen[task] = self.number
-        self.uncovered[task] = self.uncovered.get(task, 0) + max(0, since_ns - self._last[before])
-        return True
-
-    def known_until(self, task: int, end: int) -> int:
-        """The last instant at which something is known of a task that has not ended, in a trace that ends at `end`."""
-        return self.wait_known_until(self._seen.get(task, 0), end)
-
-    def wait_known_until(self, number: int, end: int) -> int:
-        """The same of a wait that began, or was heard of again, when there had been so many gaps."""
-        return self._last[number] if number < self.number else end
+    def known_until(self, gaps: Any) -> Int64:
+        """The last instant at which something is known of what was last heard of when there had been so many gaps."""
+        known: Int64 = self._known[gaps]
+        return known

@@ -16,6 +16,13 @@ KINDS = (
 )  # fmt: skip
 """Every kind of wait, as in the contract."""
 
+HOUSEKEEPING = frozenset(
+    f"{loop}.{method}" for loop in ("BaseEventLoop", "Loop") for method in ("shutdown_asyncgens", "shutdown_default_executor")
+)
+"""Coroutines that `asyncio.run` makes tasks of when the program is over. They are the loop's work, not the program's: they show
+as runs of a callback of that name, and not as tasks.
+"""
+
 _OUTER: dict[tuple[str, str], tuple[str, str]] = {
     ("asyncio.locks", "Barrier.wait"): ("barrier", "Barrier.wait"),
     ("asyncio.queues", "Queue.join"): ("event", "Queue.join"),

@@ -1,6 +1,6 @@
 """Rows of a program that still runs: told from its records as they come, and let go when what they belong to is over.
 
-`TraceBuilder` keeps all there is and names it at the end. Here what has a name is named at once, since tables and tasks are
+`load` keeps all there is and names it at the end. Here what has a name is named at once, since tables and tasks are
 gone later, and short waits and runs only count. The rows are those of a trace.
 """
 
@@ -11,7 +11,6 @@ from typing import Any
 
 from asyncio_trace.events import records as r
 from asyncio_trace.model import kinds
-from asyncio_trace.model.build import HOUSEKEEPING
 from asyncio_trace.model.meters import Meters
 from asyncio_trace.model.places import Places
 from asyncio_trace.model.tables import Awaited, Job, Loop, Run, Site, Task, Wait, Waker
@@ -252,7 +251,7 @@ class LiveTasks:
         if number in self._nodes:
             return  # told again where a segment begins
         coroutine = self._tables.string(record.coroutine)
-        if coroutine in HOUSEKEEPING and not record.parent:
+        if coroutine in kinds.HOUSEKEEPING and not record.parent:
             self._housekeeping[number] = coroutine
             return
         creator = self._nodes.get(record.parent)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from asyncio_trace.model.trace import Trace
+from asyncio_trace.recording.gather import new_gatherer
 from asyncio_trace.recording.reader import RecordingReader
 
 
@@ -28,25 +26,15 @@ def load(path: str | Path) -> Trace:
 
 def _load_one(path: str | Path) -> tuple[Trace, dict[str, Any]]:
     """The trace of one process, and the header of its recording."""
-    from asyncio_trace.model.build import TraceBuilder  # needs numpy, which whoever only names a `Trace` can do without
+    # these need numpy, which whoever only names a `Trace` can do without
+    from asyncio_trace.model.build import build
+    from asyncio_trace.model.recorded import Recorded
 
-    with RecordingReader(path) as reader, _collector_resting():
-        builder = TraceBuilder(reader.tables)
-        builder.add_all(reader.records())
-        trace = builder.finish(reader.header)
+    with RecordingReader(path) as reader:
+        gatherer = new_gatherer()
+        segments = reader.gather(gatherer)
+        trace = build(Recorded(gatherer, segments, reader.tables, reader.header))
         trace.lost_bytes = reader.lost_bytes
         if reader.cut:
             trace.complete = False
         return trace, reader.header
-
-
-@contextmanager
-def _collector_resting() -> Iterator[None]:
-    """The tables hold no cycles and live long: looking through them again and again would take a third of the time."""
-    resting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if resting:
-            gc.enable()

@@ -24,6 +24,7 @@ from asyncio_trace.recording.format import (
     parse_segment,
 )
 from asyncio_trace.recording.frames import FrameError, Frames
+from asyncio_trace.recording.gather import Gatherer
 from asyncio_trace.recording.packed import PackedError, Stream, unpack_records
 from asyncio_trace.recording.tables import Tables, TablesError, rows_of_json
 from asyncio_trace.recording.words import WordsError, records_of_words
@@ -121,7 +122,30 @@ class RecordingReader:
                 yield from records_of_words(payload)
         except (PackedError, WordsError) as error:
             self.good = error.good
-            self._lose(self._start + FRAME_HEAD.size + error.good, self._start + 1)
+            self._lose_rest()
+
+    def _lose_rest(self) -> None:
+        """Only the first `good` bytes of the frame are records."""
+        self._lose(self._start + FRAME_HEAD.size + self.good, self._start + 1)
+
+    def gather(self, gatherer: Gatherer) -> list[tuple[int, Segment]]:
+        """Let `gatherer` take in all records, and fill `tables`.
+
+        Returns the segments, each with the number of records before it.
+
+        Raises:
+            InputError: The file can't be read any further.
+        """
+        segments = []
+        for kind, payload in self.frames():
+            if kind == SEGMENT:
+                assert self.segment is not None
+                segments.append((gatherer.records, self.segment))
+            elif kind in (PACKED, EVENTS):
+                self.good = gatherer.packed(payload, self._stream) if kind == PACKED else gatherer.words(payload)
+                if self.good < len(payload) or (kind == PACKED and not payload):
+                    self._lose_rest()
+        return segments
 
     def _take(self, kind: bytes, payload: bytes) -> None:
         """Keep what a frame says beside records."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import cached_property
 
-from asyncio_trace.model import Task, Trace
+from asyncio_trace.analysis.groups import Groups
+from asyncio_trace.model import NONE, Task, Trace
+from asyncio_trace.model.lookup import Lookup
 from asyncio_trace.terminal.cells import fit, width_of
 from asyncio_trace.terminal.glyphs import Glyphs
 
@@ -96,9 +97,22 @@ class Names:
 
     def __init__(self, trace: Trace, wording: Wording) -> None:
         self._wording = wording
-        self._tasks = {task.id: task for task in trace.tasks}
-        self._popularity = Counter(task.coroutine for task in trace.tasks)
+        tasks = trace.tasks.columns
+        self._table = trace.tasks
+        self._rows = Lookup(tasks.id)
+        self._met: dict[int, Task | None] = {}
+        groups = Groups(tasks.coroutine)
+        self._popularity = dict(
+            zip(map(trace.strings.__getitem__, groups.keys.tolist()), groups.counts().tolist(), strict=True)
+        )
         self._waits = trace.waits
+
+    def _task(self, task_id: int) -> Task | None:
+        """The task of an id; each is looked for once."""
+        if task_id not in self._met:
+            row = self._rows.one(task_id)
+            self._met[task_id] = None if row == NONE else self._table[row]
+        return self._met[task_id]
 
     def coroutine(self, qualified: str) -> str:
         """The coroutine without the functions that it is defined in."""
@@ -131,22 +145,22 @@ class Names:
 
     def known(self, task_id: int | None) -> bool:
         """Whether the trace has a task of this id."""
-        return task_id in self._tasks
+        return task_id is not None and self._task(task_id) is not None
 
     def full_of(self, task_id: int) -> str:
         """As `full`, by the task's id."""
-        task = self._tasks.get(task_id)
+        task = self._task(task_id)
         return self.full(task) if task else f"task #{task_id}"
 
     def within(self, task_id: int, room: int) -> str:
         """As `full_of`, as it fits into `room` cells."""
-        task = self._tasks.get(task_id)
+        task = self._task(task_id)
         forms = self.forms(task) if task else [(f"task #{task_id}", "")]
         return "".join(squeezed(forms, room, self._wording.glyphs.ellipsis))
 
     def coroutine_of(self, task_id: int | None) -> str | None:
         """The qualified name of a task's coroutine; None if the trace has no such task."""
-        task = None if task_id is None else self._tasks.get(task_id)
+        task = None if task_id is None else self._task(task_id)
         return task.coroutine if task else None
 
     def texts(self, tasks: Collection[int]) -> list[str]:
@@ -154,7 +168,8 @@ class Names:
 
         `worker · Task-3`, or only `worker` if there are several; the shortest is a name that was set, else the coroutine's.
         """
-        first = self._tasks[next(iter(tasks))]
+        first = self._task(next(iter(tasks)))
+        assert first is not None
         alone = [self.coroutine(first.coroutine), self.method(first.coroutine)]
         if len(tasks) > 1:
             return alone
