@@ -582,8 +582,10 @@ FAULTS: tuple[Part, ...] = (
     lost_exception,
     spinning,
 )
-_ALONE = frozenset((leak, spinning, hogging))
+_ALONE = frozenset((leak, spinning, hogging, blocking))
 """Faults that need the time, or the loop, for themselves: one of these in a program."""
+_WHATEVER_THE_TIME = frozenset((lost_coroutine, lost_exception))
+"""Faults that a loop which is late does not change."""
 
 
 def program(seed: int, *, healthy: bool) -> Program:
@@ -594,8 +596,8 @@ def program(seed: int, *, healthy: bool) -> Program:
     if not healthy:
         first = FAULTS[seed % len(FAULTS)]
         others = [fault for fault in source.sample(FAULTS, source.randint(0, 2)) if fault is not first and fault not in _ALONE]
-        if first is spinning and blocking in others:
-            others.remove(blocking)  # it would take the time in which to spin
+        if first in (hogging, blocking):
+            others = [fault for fault in others if fault in _WHATEVER_THE_TIME]
         parts += [first, *others]
         closes_early = first is leak and source.random() < 0.5
     source.shuffle(parts)
