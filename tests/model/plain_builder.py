@@ -631,7 +631,8 @@ class TraceBuilder:
             at=self._places.site(record.site),
             submitted_ns=record.ns,
         )
-        self._job_futures[record.future] = record.job
+        if record.future:  # else it is not known: a wait on nothing, which has the id 0, is not on this job
+            self._job_futures[record.future] = record.job
 
     def _job_ran(self, record: r.JobRan) -> None:
         self._jobs_ran[record.job] = record  # a thread may be quicker than the loop's own note of submission

@@ -29,3 +29,22 @@ def test_a_quick_job_is_still_woken_by_its_thread() -> None:
     assert wait.kind == "executor"
     assert wait.waker is not None
     assert (wait.waker.kind, wait.waker.task, wait.waker.label) == ("thread", None, "worker_0")
+
+
+def test_a_bare_yield_is_not_on_a_job_whose_future_is_unknown() -> None:
+    """A job whose future the tracer did not meet has none: what waits on nothing does not wait on that job."""
+    trace = built(
+        {"strings": [[1, "worker_0"], [2, "main"]]},
+        [
+            r.TaskCreated(1, 0, 9, 0, 2, 0, 0),
+            r.ThreadSeen(1, 1, 77),
+            r.Step(1, 9, 1, 10, r.StepEnd.YIELDED, 0, 0, 0, r.WakerKind.LOOP, 0, 0, 0, 0),
+            r.JobRan(3, 13, 14, 1, r.Outcome.RETURNED),
+            r.JobSubmitted(3, 12, 9, 1, 0, 0, 0),
+            r.Step(1, 9, 11, 15, r.StepEnd.DONE, 0, 0, 0, r.WakerKind.TASK, 1, 0, 0, 0),
+            r.Ended(16),
+        ],
+    )
+    (wait,) = trace.waits
+    assert wait.waker is not None
+    assert (wait.kind, wait.waker.kind, wait.waker.task) == ("yield", "task", 1)

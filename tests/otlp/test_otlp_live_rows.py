@@ -283,3 +283,26 @@ def test_a_blocking_step_says_where_it_stood() -> None:
     called = story.live.around[1, 700].sample
     assert called is not None
     assert (called.ns, called.late_ns) == (850, 5)
+
+
+def test_a_quick_job_is_still_woken_by_its_thread() -> None:
+    """A job that is over before its task waits for it, its future resolved on that task's stack: the thread ended the wait."""
+    story = Story()
+    story.tables.strings.update({2: "worker_0", 3: "Future"})
+    task, job, future = 1, 2, 3
+    story.tell(
+        created(task, 0),
+        r.ThreadSeen(1, 2, 77),
+        r.JobRan(job, 3, 4, 1, r.Outcome.RETURNED),
+        r.FutureCreated(future, 5, 1, task, 0, 3),
+        r.FutureResolved(future, 6, r.Outcome.RETURNED, r.WakerKind.TASK, task, 0),
+        r.JobSubmitted(job, 2, 1, task, future, 0, 0),
+        r.Step(task, 1, 1, 10, r.StepEnd.WAITING, future, 0, 0, r.WakerKind.LOOP, 0, 0, 0, 0),
+        r.Step(task, 1, 12, 13, r.StepEnd.DONE, 0, 0, 6, r.WakerKind.TASK, task, 0, 0, 0),
+    )
+    story.live.add_all([done(task, 13)], lambda: story.tables)
+    ((node,),) = story.live.trees.take()
+    (wait,) = node.waits
+    assert (wait.kind, wait.awaited.type) == ("executor", "Future")
+    assert wait.waker is not None
+    assert (wait.waker.kind, wait.waker.task, wait.waker.label) == ("thread", None, "worker_0")

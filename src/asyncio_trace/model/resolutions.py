@@ -106,6 +106,7 @@ class Jobs:
         self._last_ran = last_places(ran.job)
         self._runs = Lookup(ran.job[self._last_ran])
         futures = last_places(submitted.future)
+        futures = futures[submitted.future[futures] != 0]  # else it is not known: a wait on nothing is not on this job
         self._of_future = Lookup(submitted.future[futures])
         self._jobs_of_futures = submitted.job[futures]
 

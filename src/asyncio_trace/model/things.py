@@ -59,6 +59,8 @@ class Things:
         self._meters = meters
         self._types: dict[int, str] = {}
         """Class of each future and resource."""
+        self._newest = 0
+        """The highest id of a future; they grow."""
         self._jobs: dict[int, Job] = {}
         self._job_futures: dict[int, Job] = {}
         self._early: dict[int, r.JobRan] = {}
@@ -71,21 +73,22 @@ class Things:
         }
 
     def type_of(self, number: int) -> str:
-        """Class of a future that is not resolved, or of a resource; empty if it is not known."""
+        """Class of a future or resource; empty if it is not known."""
         return self._types.get(number, "")
 
     def job_of(self, future: int) -> Job | None:
-        """The job whose result a future carries that is not resolved."""
+        """The job whose result a future carries."""
         return self._job_futures.get(future)
 
     def _future_created(self, record: r.FutureCreated) -> None:
-        if record.future not in self._types:
+        if record.future > self._newest:  # else it is told again where a segment begins
+            self._newest = record.future
             self._meters.futures += 1
-            remember(self._types, record.future, self._string(record.type))
+        remember(self._types, record.future, self._string(record.type))
 
     def _future_resolved(self, record: r.FutureResolved) -> None:
-        self._types.pop(record.future, None)
-        job = self._job_futures.pop(record.future, None)
+        # Its class stays: a job may be over, and its future resolved, before the task that hands it over waits for it.
+        job = self._job_futures.get(record.future)
         if job is not None and job.ended_ns is None:
             job.ended_ns, job.outcome = record.ns, outcome(record.outcome)
 
