@@ -84,7 +84,7 @@ class Sampled(World):
     def note(self, *what: object) -> None:
         """Write down an effect, and now and then the graph."""
         super().note(*what)
-        if self._random.random() < 0.5 and asyncio._get_running_loop() is not None and asyncio.current_task() is not None:
+        if self._random.random() < 0.9 and asyncio._get_running_loop() is not None and asyncio.current_task() is not None:
             graph = cpythons_graph()
             self.samples.append((time.monotonic_ns() - self._origin, graph))
 

@@ -9,6 +9,8 @@ import copy
 import gc
 import pickle
 import re
+import socket
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -351,6 +353,97 @@ def test_many_short_lived_locks_are_told_apart(core: str) -> None:
         ASYNCIO.run(main)
     holds = recording.trace.holds
     assert len({hold.resource for hold in holds}) == len(holds) == 500
+
+
+# -- identity -----------------------------------------------------------------------------------------------------------
+
+
+def awaited_by_kind(trace: Trace, kind: str) -> list[tuple[str, int | None]]:
+    """Class and id of what each wait of a kind is on, in order."""
+    return [(wait.awaited.type, wait.awaited.id) for wait in trace.waits if wait.kind == kind]
+
+
+def test_waits_on_one_socket_are_on_the_same(core: str) -> None:
+    """A socket that is waited on twice is one thing, and not that of another."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        pairs = [socket.socketpair() for _ in range(2)]
+        try:
+            for (ours, theirs), times in zip(pairs, (2, 1), strict=True):
+                ours.setblocking(False)
+                for _ in range(times):
+                    loop.call_later(0.001, theirs.send, b"x")
+                    await loop.sock_recv(ours, 1)
+        finally:
+            for pair in pairs:
+                for end in pair:
+                    end.close()
+
+    with traced(core) as recording:
+        ASYNCIO.run(main)
+    kinds, ids = zip(*awaited_by_kind(recording.trace, "socket"), strict=True)
+    assert set(kinds) == {"socket"}
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_waits_on_one_process_are_on_the_same(core: str) -> None:
+    """A process is one thing for `wait` and `communicate`."""
+
+    async def main() -> None:
+        code = "import sys; sys.stdin.read()"
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdin=asyncio.subprocess.PIPE)
+        waiting = named("waiting", process.wait())
+        await asyncio.sleep(0)
+        await process.communicate(b"text")
+        await waiting
+
+    with traced(core) as recording:
+        ASYNCIO.run(main)
+    trace = recording.trace
+    ids = {wait.awaited.id for wait in trace.waits if wait.awaited.type == "Process"}
+    (waiting,) = [wait for wait in trace.waits if wait.awaited.label == "Process.wait"]
+    assert ids == {waiting.awaited.id}
+    assert waiting.kind == "process"
+
+
+def test_waits_on_one_stream_are_on_the_same(trace_main: TraceMain) -> None:
+    """Each end of a connection has its reader and its writer."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            await reader.readline()
+            await asyncio.sleep(0.001)
+            writer.write(b"answer\n")
+        await named("write", big(writer))
+        writer.close()
+
+    async def big(writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes(1 << 24))
+        await writer.drain()
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            for _ in range(2):
+                await asyncio.sleep(0.001)
+                writer.write(b"question\n")
+                await reader.readline()
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+
+    trace = trace_main(main).trace
+    by_task: dict[int, set[int | None]] = {}
+    for wait in trace.waits:
+        if wait.kind == "stream.read":
+            assert wait.awaited.type == "StreamReader"
+            by_task.setdefault(wait.task, set()).add(wait.awaited.id)
+    ours, theirs = by_task.values()
+    assert len(ours) == len(theirs) == 1
+    assert ours != theirs
+    assert {wait.awaited.type for wait in trace.waits if wait.kind == "stream.write"} == {"StreamWriter"}
 
 
 # -- the guest's manners --------------------------------------------------------------------------------------------------

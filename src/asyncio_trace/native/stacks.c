@@ -124,6 +124,14 @@ ask_stack(const char *name, PyObject *coro, int yields, int64_t *number, int *de
     return result;
 }
 
+/* Whether a code's local variable of that number has that name. */
+static int
+is_named(PyCodeObject *code, Py_ssize_t number, const char *name)
+{
+    PyObject *all = code->co_localsplusnames;
+    return number < PyTuple_GET_SIZE(all) && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(all, number), name) == 0;
+}
+
 /* Number of the await stack of a suspended coroutine, generator or the like; `waits_on`, if given, gets the lock, queue or the like
  * that it waits on (new reference) or NULL, and `crowd` the set or group for which its innermost frame awaits. Sets no error.
  */
@@ -201,7 +209,10 @@ stack_read(PyObject *coro, int yields, PyObject **waits_on, PyObject **crowd)
         }
         if (depth != DEPTH_NONE && waits_on != NULL) {
             int index = depth == DEPTH_INNERMOST ? count - 1 : depth;
-            thing = index < count && ((PyCodeObject *)places[index].code)->co_argcount > 0 ? frame_local(frames[index], 0) : NULL;
+            PyCodeObject *code = index < count ? (PyCodeObject *)places[index].code : NULL;
+            /* a method's `self`, or the socket that a loop's method was given */
+            int argument = code != NULL && code->co_argcount > 1 && is_named(code, 1, "sock") ? 1 : 0;
+            thing = code != NULL && code->co_argcount > argument ? frame_local(frames[index], argument) : NULL;
             Py_XINCREF(thing);
         }
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import opcode
+import socket
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
@@ -53,7 +54,11 @@ _LEAVES = frozenset(
 )
 """Addresses of code that awaits at one place, at a stack's inner end (`sleep` yields at another, which is known apart)."""
 
-_RESOURCES = (asyncio.Lock, asyncio.Semaphore, asyncio.Event, asyncio.Condition, asyncio.Queue)
+_RESOURCES = (
+    asyncio.Lock, asyncio.Semaphore, asyncio.Event, asyncio.Condition, asyncio.Queue, asyncio.StreamReader,
+    asyncio.StreamWriter, asyncio.subprocess.Process, socket.socket,
+)  # fmt: skip
+"""Classes of what a stack's innermost frame may wait on."""
 
 NONE = -1
 INNERMOST = -2
@@ -63,18 +68,28 @@ _FUTURE_ITERATOR = future_iterator()
 MAX_DEPTH = 200
 """Frames; a chain this long is a runaway recursion, and its outer part tells enough."""
 
-_RESOURCE_METHODS = {
-    ("asyncio.locks", "Lock.acquire"),
-    ("asyncio.locks", "Semaphore.acquire"),
-    ("asyncio.locks", "BoundedSemaphore.acquire"),
-    ("asyncio.locks", "Event.wait"),
-    ("asyncio.locks", "Condition.wait"),
-    ("asyncio.locks", "Barrier.wait"),
-    ("asyncio.queues", "Queue.get"),
-    ("asyncio.queues", "Queue.put"),
-    ("asyncio.queues", "Queue.join"),
+_SOCKET_METHODS = (
+    "sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into", "sock_sendall", "sock_sendto", "sock_connect",
+    "sock_accept",
+)  # fmt: skip
+RESOURCE_ARGUMENTS = {
+    ("asyncio.locks", "Lock.acquire"): 0,
+    ("asyncio.locks", "Semaphore.acquire"): 0,
+    ("asyncio.locks", "BoundedSemaphore.acquire"): 0,
+    ("asyncio.locks", "Event.wait"): 0,
+    ("asyncio.locks", "Condition.wait"): 0,
+    ("asyncio.locks", "Barrier.wait"): 0,
+    ("asyncio.queues", "Queue.get"): 0,
+    ("asyncio.queues", "Queue.put"): 0,
+    ("asyncio.queues", "Queue.join"): 0,
+    ("asyncio.streams", "StreamReader._wait_for_data"): 0,
+    ("asyncio.streams", "StreamWriter.drain"): 0,
+    ("asyncio.streams", "StreamWriter.wait_closed"): 0,
+    ("asyncio.subprocess", "Process.wait"): 0,
+    ("asyncio.subprocess", "Process.communicate"): 0,
+    **{("asyncio.selector_events", f"BaseSelectorEventLoop.{name}"): 1 for name in _SOCKET_METHODS},
 }
-"""Methods whose `self` is the thing waited on."""
+"""Methods of asyncio's, each with the place of the argument that is the thing waited on."""
 
 
 class AwaitStacks:
@@ -149,7 +164,10 @@ class AwaitStacks:
             # a coroutine refers to its locals: no need of f_locals, which would keep them all alive
             return self._find(inner)
         frames = _frames(coro)
-        return frames[depth].f_locals.get("self") if depth < len(frames) else None
+        if depth >= len(frames):
+            return None
+        code = frames[depth].f_code
+        return frames[depth].f_locals.get(code.co_varnames[_argument(code)])
 
     def _find(self, inner: Any) -> Any:
         known = self._is_resource
@@ -190,12 +208,17 @@ class AwaitStacks:
         for index, frame in enumerate(_frames(coro)):
             code = frame.f_code
             module = frame.f_globals.get("__name__")
-            if depth == NONE and (module, code.co_qualname) in _RESOURCE_METHODS:
+            if depth == NONE and (module, code.co_qualname) in RESOURCE_ARGUMENTS:
                 depth = index
             sites.append(self._recorder.site(code, frame.f_lasti, module))
         if depth == len(sites) - 1 >= 0:
             depth = INNERMOST
         return (self._recorder.stack(tuple(sites)) if sites else 0, depth), len(sites)
+
+
+def _argument(code: CodeType) -> int:
+    """Place of the argument of one of `RESOURCE_ARGUMENTS` that is the thing waited on: a loop's methods wait on a socket."""
+    return 1 if code.co_varnames[1:2] == ("sock",) else 0
 
 
 def _frames(coro: Any) -> list[FrameType]:
