@@ -11,7 +11,7 @@ import pytest
 from asyncio_trace.model import Trace, load
 from asyncio_trace.recording.reader import RecordingReader
 from cli.command import asyncio_trace, python, traced
-from tracer.tracing import CORES, check_invariants
+from tracer.tracing import CORES, HAS_UVLOOP, check_invariants
 
 
 @pytest.fixture(params=CORES)
@@ -224,4 +224,34 @@ if pid:
     trace = load(tmp_path / "r.atrace")
     assert names(trace) == {"child", "parent"}
     assert {task.outcome for task in trace.tasks} == {"returned"}
+    check_invariants(trace)
+
+
+UVLOOP = """\
+import asyncio, multiprocessing
+
+def child():
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.sleep(0.01))
+
+if __name__ == "__main__":
+    for method in ("fork", "spawn"):
+        process = multiprocessing.get_context(method).Process(target=child)
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+"""
+
+
+@pytest.mark.skipif(not HAS_UVLOOP, reason="uvloop is not installed")
+def test_a_loop_class_that_is_first_met_in_the_child(core: str, tmp_path: Path) -> None:
+    """A child that imports uvloop is traced from its first task on."""
+    (tmp_path / "program.py").write_text(UVLOOP)
+    ended = traced("--core", core, "--children", "-o", "r.atrace", "program.py", cwd=tmp_path)
+    assert ended == (0, "", "")
+    trace = load(tmp_path / "r.atrace")
+    assert [loop.type for loop in trace.program.loops] == ["uvloop.Loop"] * 2
+    assert [(task.coroutine, task.outcome) for task in trace.tasks] == [("sleep", "returned")] * 2
     check_invariants(trace)

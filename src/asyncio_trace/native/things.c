@@ -3,7 +3,7 @@
 #include "ids.h"
 #include "stream.h"
 
-#define MOST_THINGS (1u << 16)
+#define MOST_THINGS (1u << 14)
 #define RESOLVED 256 /* futures that are remembered for a while, since a task still waits on them until it runs */
 #define MOST_HOLDS 4 /* of a semaphore, that are remembered */
 
@@ -30,6 +30,7 @@ enum { ROLE_LOCK = 1 };
 static Ids things = {.width = sizeof(Thing)}, threads = {.width = sizeof(Thing)};
 static int64_t resolved[RESOLVED][6]; /* the fields of their `FutureResolved` */
 static size_t resolved_at;
+static size_t most_things = MOST_THINGS; /* more, if tasks wait on so many */
 
 /* -- what records name ------------------------------------------------------------------------------------------------- */
 
@@ -136,6 +137,7 @@ forget_things(void)
     }
     ids_clear(&things);
     things = kept;
+    most_things = things.used > MOST_THINGS / 2 ? 2 * things.used : MOST_THINGS;
     Ids standing = {.width = sizeof(State)};
     for (size_t slot = 0; states.slots != NULL && slot <= states.mask; slot++) {
         State *state = ids_at(&states, slot);
@@ -208,7 +210,7 @@ things_record(int kind, const int64_t *fields, uint32_t segment)
     switch (kind) {
     case FUTURE_CREATED:
     case RESOURCE_SEEN:
-        if (things.used >= MOST_THINGS) {
+        if (things.used >= most_things) {
             forget_things();
         }
         keep(&things, kind, fields, segment);
@@ -239,6 +241,7 @@ things_forget(void)
         *all[index] = (Ids){.width = all[index]->width};
     }
     memset(resolved, 0, sizeof resolved);
+    most_things = MOST_THINGS;
 }
 
 void

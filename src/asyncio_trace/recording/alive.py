@@ -12,8 +12,8 @@ from asyncio_trace.events import records as r
 from asyncio_trace.recording.naming import named
 
 MOST_TASKS = 1 << 18
-MOST_THINGS = 1 << 16
-"""Futures and resources that are remembered: many end without a word."""
+MOST_THINGS = 1 << 14
+"""Futures and resources that are remembered, unless tasks wait on more: many end without a word."""
 
 RESOLVED = 256
 """Futures that are remembered for a while, since a task still waits on them until it runs."""
@@ -34,6 +34,7 @@ class Alive:
         self._spans: dict[int, r.ParentSpan] = {}
         self._loops: dict[int, r.LoopStarted] = {}
         self._things: dict[tuple[str, int], r.Record] = {}
+        self._most_things = MOST_THINGS
         self._states: dict[int, r.ResourceState] = {}
         """How resources stand."""
         self._holds: dict[int, list[r.ResourceTaken]] = {}
@@ -167,12 +168,13 @@ class Alive:
         self._spans.pop(task, None)
 
     def _thing(self, what: str, number: int, record: r.Record) -> None:
-        if len(self._things) >= MOST_THINGS:
+        if len(self._things) >= self._most_things:
             needed = {("thing", task.awaited) for task in self._tasks.values()}
             newest = set(list(self._things)[len(self._things) // 2 :])
             self._things = {
                 key: thing for key, thing in self._things.items() if key in needed or key in newest or key[0] == "thread"
             }
+            self._most_things = max(MOST_THINGS, 2 * len(self._things))
             self._states = {number: state for number, state in self._states.items() if ("thing", number) in self._things}
             self._holds = {number: self._holds[number] for number in self._states}
         self._things[what, number] = record

@@ -24,11 +24,13 @@ def begin(settings: dict[str, Any]) -> None:
     Raises:
         SystemExit: The loop that was asked for is not to be had; the program must not run on another.
     """
-    _trace(settings)
-    if settings["children"] and not settings["child"]:
-        settings = child_settings(settings)
+    if not settings["child"]:
+        _trace(settings)
     if settings["children"]:
-        children.begin_in_forked_children(lambda: _begin_in_child(settings))
+        beside = settings if settings["child"] else child_settings(settings)
+        children.begin_in_forked_children(lambda: _begin_in_child(beside))
+    if settings["child"]:
+        children.begin_with_first_loop()
     name = settings["loop"]
     if name is not None:
         try:
@@ -45,7 +47,7 @@ def child_settings(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _begin_in_child(settings: dict[str, Any]) -> None:
-    """The same for a forked child, which has its parent's loop factory."""
+    """The same for a child process, once it has to do with a loop."""
     try:
         _trace(settings)
     except Exception as error:
