@@ -1,0 +1,118 @@
+"""What stands in a page is the trace: read back by the viewer's own code, every row is as in the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asyncio_trace.exporters.html.columns import pack, steps, zigzag
+from asyncio_trace.exporters.html.interned import Combinations
+from asyncio_trace.model import Loop, Program, Run, Site, Task, Trace, Waker, load
+from viewer.pages import contended, finding, read_back, recorded, written
+
+
+def _site(site: Site | None) -> list[object] | None:
+    return None if site is None else [site.function, site.file, site.line]
+
+
+def _waker(waker: Waker | None) -> list[object] | None:
+    if waker is None:
+        return None
+    return [waker.kind, waker.task, waker.ns, _site(waker.at), waker.label or None]
+
+
+def _check(trace: Trace, page: Any) -> None:
+    assert page["tasks"] == [
+        [
+            *(task.id, task.name or f"task {task.id}", task.coroutine, task.parent, task.loop),
+            *(task.created_ns, task.started_ns, task.ended_ns, task.outcome, task.exception),
+            *(_site(task.created_at), task.eager, _waker(task.cancelled_by)),
+        ]
+        for task in trace.tasks
+    ]
+    place = {task.id: row for row, task in enumerate(trace.tasks)}
+    runs = [run for run in trace.runs if run.task is not None]
+    runs.sort(key=lambda run: (place[run.task or 0], run.start_ns))
+    assert page["runs"] == [[run.task, run.loop, run.start_ns, run.end_ns] for run in runs]
+    waits = sorted(trace.waits, key=lambda wait: (place[wait.task], wait.start_ns))
+    assert [row[:6] for row in page["waits"]] == [
+        [wait.task, wait.start_ns, wait.ready_ns, wait.end_ns, wait.kind, wait.awaited.label or wait.kind] for wait in waits
+    ]
+    assert [row[6] for row in page["waits"]] == [
+        0 if wait.kind in ("sleep", "yield") else wait.awaited.id or 0 for wait in waits
+    ]
+    assert [row[7] for row in page["waits"]] == [[_site(site) for site in wait.stack] for wait in waits]
+    assert [row[8] for row in page["waits"]] == [_waker(wait.waker) for wait in waits]
+    assert page["callbacks"] == [[run.callback, run.loop, run.start_ns, run.end_ns] for run in trace.runs if run.task is None]
+    assert page["idle"] == [[idle.loop, idle.start_ns, idle.end_ns] for idle in trace.idle]
+    assert page["jobs"] == [
+        [
+            *(job.task, job.function, _site(job.at), job.submitted_ns, job.started_ns, job.ended_ns),
+            None if job.thread is None else [job.thread, job.thread_name or ""],
+        ]
+        for job in trace.jobs
+    ]
+
+
+@pytest.mark.parametrize(
+    "scenario", ["gather", "lock", "executor", "cancel", "eager", "exception", "deadlock", "queue", "taskgroup", "timeout"]
+)
+def test_a_recorded_trace_comes_back(scenario: str, tmp_path: Path) -> None:
+    """Each row of a scenario's trace reads in the viewer as in the model, to the nanosecond."""
+    trace = load(recorded(scenario, tmp_path))
+    page = read_back(written(trace, tmp_path))
+    _check(trace, page)
+    for task, times in zip(trace.tasks, page["times"], strict=True):
+        if task.ended_ns is not None:
+            assert (times["running"], times["ready"], times["waiting"]) == (task.running_ns, task.ready_ns, task.waiting_ns)
+
+
+def test_a_trace_made_by_hand_comes_back(tmp_path: Path) -> None:
+    """Waits without an end, wakers without a line, and findings keep what they say."""
+    page = read_back(
+        written(contended(("a", "b", "Task-7", "")), tmp_path, [finding(), finding(task=None), finding(task=4711)])
+    )
+    _check(contended(("a", "b", "Task-7", "")), page)
+    assert [row[1] for row in page["findings"]] == [11, None, None]
+
+
+def test_an_empty_trace_comes_back(tmp_path: Path) -> None:
+    """A trace in which nothing happened is a page all the same."""
+    page = read_back(written(Trace(Program([], "", "", 0, [], 0, 0, "")), tmp_path))
+    assert (page["tasks"], page["runs"], page["waits"]) == ([], [], [])
+
+
+def test_loops_that_nobody_introduced_are_kept(tmp_path: Path) -> None:
+    """Runs on a loop of which the recording's begin is lost stand on a loop of their own; instants beyond 4 s keep each ns."""
+    late = 9_007_199_254_740_000
+    tasks = [Task(5, "x", "work", None, 77, late, late + 1, late + 3, "returned")]
+    loop = Loop(3, "Loop", 1, "MainThread", 0)
+    trace = Trace(Program([], "", "", 0, [loop], 0, late + 5, ""), tasks=tasks, runs=[Run(5, None, 77, late + 1, late + 3)])
+    page = read_back(written(trace, tmp_path))
+    _check(trace, page)
+
+
+def test_a_column_is_as_wide_as_its_greatest_number() -> None:
+    """255 takes one byte a row, 256 two; an empty column is none."""
+    assert pack("a", np.array([0, 255])).width == 1
+    assert pack("a", np.array([0, 256])).width == 2
+    assert (pack("a", np.array([], np.int64)).rows, pack("a", np.array([2**53])).width) == (0, 7)
+
+
+def test_small_differences_are_small_numbers() -> None:
+    """Zigzag interleaves negative and positive; steps tell each number from the one before."""
+    assert zigzag(np.array([0, -1, 1, -2, 2**50])).tolist() == [0, 1, 2, 3, 2**51]
+    assert steps(np.array([5, 5, 4])).tolist() == [10, 0, 1]
+
+
+def test_combinations_are_numbered_once() -> None:
+    """Equal rows have one number, over several calls."""
+    combinations = Combinations()
+    first = combinations.take(np.array([1, 1, -1]), np.array([0, 0, 7]))
+    again = combinations.take(np.array([-1, 2]), np.array([7, 0]))
+    assert first[0] == first[1] != first[2]
+    assert again[0] == first[2]
+    assert combinations.all()[int(again[1])] == (2, 0)
