@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from asyncio_trace.exporters.html.columns import pack, steps, zigzag
+from asyncio_trace.exporters.html.encode import encode
 from asyncio_trace.exporters.html.interned import Combinations
+from asyncio_trace.exporters.html.page import page
 from asyncio_trace.model import Loop, Program, Run, Site, Task, Trace, Waker, load
 from viewer.pages import contended, finding, read_back, recorded, written
 
@@ -24,8 +26,8 @@ def _waker(waker: Waker | None) -> list[object] | None:
     return [waker.kind, waker.task, waker.ns, _site(waker.at), waker.label or None]
 
 
-def _check(trace: Trace, page: Any) -> None:
-    assert page["tasks"] == [
+def _check(trace: Trace, read: Any) -> None:
+    assert read["tasks"] == [
         [
             *(task.id, task.name or f"task {task.id}", task.coroutine, task.parent, task.loop),
             *(task.created_ns, task.started_ns, task.ended_ns, task.outcome, task.exception),
@@ -36,19 +38,19 @@ def _check(trace: Trace, page: Any) -> None:
     place = {task.id: row for row, task in enumerate(trace.tasks)}
     runs = [run for run in trace.runs if run.task is not None]
     runs.sort(key=lambda run: (place[run.task or 0], run.start_ns))
-    assert page["runs"] == [[run.task, run.loop, run.start_ns, run.end_ns] for run in runs]
+    assert read["runs"] == [[run.task, run.loop, run.start_ns, run.end_ns] for run in runs]
     waits = sorted(trace.waits, key=lambda wait: (place[wait.task], wait.start_ns))
-    assert [row[:6] for row in page["waits"]] == [
+    assert [row[:6] for row in read["waits"]] == [
         [wait.task, wait.start_ns, wait.ready_ns, wait.end_ns, wait.kind, wait.awaited.label or wait.kind] for wait in waits
     ]
-    assert [row[6] for row in page["waits"]] == [
+    assert [row[6] for row in read["waits"]] == [
         0 if wait.kind in ("sleep", "yield") else wait.awaited.id or 0 for wait in waits
     ]
-    assert [row[7] for row in page["waits"]] == [[_site(site) for site in wait.stack] for wait in waits]
-    assert [row[8] for row in page["waits"]] == [_waker(wait.waker) for wait in waits]
-    assert page["callbacks"] == [[run.callback, run.loop, run.start_ns, run.end_ns] for run in trace.runs if run.task is None]
-    assert page["idle"] == [[idle.loop, idle.start_ns, idle.end_ns] for idle in trace.idle]
-    assert page["jobs"] == [
+    assert [row[7] for row in read["waits"]] == [[_site(site) for site in wait.stack] for wait in waits]
+    assert [row[8] for row in read["waits"]] == [_waker(wait.waker) for wait in waits]
+    assert read["callbacks"] == [[run.callback, run.loop, run.start_ns, run.end_ns] for run in trace.runs if run.task is None]
+    assert read["idle"] == [[idle.loop, idle.start_ns, idle.end_ns] for idle in trace.idle]
+    assert read["jobs"] == [
         [
             *(job.task, job.function, _site(job.at), job.submitted_ns, job.started_ns, job.ended_ns),
             None if job.thread is None else [job.thread, job.thread_name or ""],
@@ -63,26 +65,26 @@ def _check(trace: Trace, page: Any) -> None:
 def test_a_recorded_trace_comes_back(scenario: str, tmp_path: Path) -> None:
     """Each row of a scenario's trace reads in the viewer as in the model, to the nanosecond."""
     trace = load(recorded(scenario, tmp_path))
-    page = read_back(written(trace, tmp_path))
-    _check(trace, page)
-    for task, times in zip(trace.tasks, page["times"], strict=True):
+    read = read_back(written(trace, tmp_path))
+    _check(trace, read)
+    for task, times in zip(trace.tasks, read["times"], strict=True):
         if task.ended_ns is not None:
             assert (times["running"], times["ready"], times["waiting"]) == (task.running_ns, task.ready_ns, task.waiting_ns)
 
 
 def test_a_trace_made_by_hand_comes_back(tmp_path: Path) -> None:
     """Waits without an end, wakers without a line, and findings keep what they say."""
-    page = read_back(
+    read = read_back(
         written(contended(("a", "b", "Task-7", "")), tmp_path, [finding(), finding(task=None), finding(task=4711)])
     )
-    _check(contended(("a", "b", "Task-7", "")), page)
-    assert [row[1] for row in page["findings"]] == [11, None, None]
+    _check(contended(("a", "b", "Task-7", "")), read)
+    assert [row[1] for row in read["findings"]] == [11, None, None]
 
 
 def test_an_empty_trace_comes_back(tmp_path: Path) -> None:
     """A trace in which nothing happened is a page all the same."""
-    page = read_back(written(Trace(Program([], "", "", 0, [], 0, 0, "")), tmp_path))
-    assert (page["tasks"], page["runs"], page["waits"]) == ([], [], [])
+    read = read_back(written(Trace(Program([], "", "", 0, [], 0, 0, "")), tmp_path))
+    assert (read["tasks"], read["runs"], read["waits"]) == ([], [], [])
 
 
 def test_loops_that_nobody_introduced_are_kept(tmp_path: Path) -> None:
@@ -91,8 +93,22 @@ def test_loops_that_nobody_introduced_are_kept(tmp_path: Path) -> None:
     tasks = [Task(5, "x", "work", None, 77, late, late + 1, late + 3, "returned")]
     loop = Loop(3, "Loop", 1, "MainThread", 0)
     trace = Trace(Program([], "", "", 0, [loop], 0, late + 5, ""), tasks=tasks, runs=[Run(5, None, 77, late + 1, late + 3)])
-    page = read_back(written(trace, tmp_path))
-    _check(trace, page)
+    read = read_back(written(trace, tmp_path))
+    _check(trace, read)
+
+
+def test_what_is_too_much_for_a_browser_is_left_out_and_told(tmp_path: Path) -> None:
+    """A page of at most so many rows ends at the first instant that it can't tell of, and says so."""
+    trace = contended()
+    document = encode(trace, [], most_rows=5)
+    file = tmp_path / "page.html"
+    file.write_text("".join(page(document)), encoding="utf-8")
+    read = read_back(file)
+    assert len(read["runs"]) + len(read["waits"]) <= 5
+    assert all(row[2] < document.head["end"] for row in read["runs"])
+    left = len(trace.runs) + len(trace.waits) - len(read["runs"]) - len(read["waits"])
+    assert f"{left} runs and waits after that" in document.head["left_out"]
+    assert encode(trace, []).head["left_out"] == ""
 
 
 def test_a_column_is_as_wide_as_its_greatest_number() -> None:

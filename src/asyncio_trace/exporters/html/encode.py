@@ -19,6 +19,10 @@ FORMAT = "asyncio-trace/viewer"
 VERSION = 1
 
 
+MOST_ROWS = 24_000_000
+"""Runs and waits that a browser can hold and draw: those of some 15 million events."""
+
+
 class Document(NamedTuple):
     """What the page holds."""
 
@@ -26,9 +30,9 @@ class Document(NamedTuple):
     columns: list[Packed]
 
 
-def encode(trace: Trace, findings: Sequence[Finding], *, left_out: str = "") -> Document:
-    """The whole trace; `left_out` says in one line what it lacks."""
-    tables = Tables(trace)
+def encode(trace: Trace, findings: Sequence[Finding], *, most_rows: int = MOST_ROWS) -> Document:
+    """The whole trace; or its begin, if it has more than `most_rows` runs and waits."""
+    tables = Tables(trace, most_rows)
     names = tables.names
     columns = [*tables.tasks(), *tables.runs(), *tables.waits(), *tables.callbacks(), *tables.idle(), *tables.jobs()]
     program = trace.program
@@ -46,7 +50,7 @@ def encode(trace: Trace, findings: Sequence[Finding], *, left_out: str = "") -> 
         },
         "end": tables.end,
         "complete": trace.complete,
-        "left_out": left_out,
+        "left_out": _left_out(trace, tables),
         "loops": [
             {"id": loop.id, "type": loop.type, "thread": loop.thread_name, "created": loop.created_ns, "closed": loop.closed_ns}
             for loop in tables.loops
@@ -72,3 +76,14 @@ def encode(trace: Trace, findings: Sequence[Finding], *, left_out: str = "") -> 
         "texts": names.texts.values,
     }
     return Document(head, columns)
+
+
+def _left_out(trace: Trace, tables: Tables) -> str:
+    """What the page lacks, in one line."""
+    if not tables.left_out:
+        return ""
+    shown, whole = tables.end / 1e9, tables.whole_end / 1e9
+    return (
+        f"Only the first {shown:,.3f} s of {whole:,.3f} s are in this page: {tables.left_out:,} runs and waits after that would be "
+        "too much for a browser. Trace a shorter run, or export it to .pftrace."
+    )

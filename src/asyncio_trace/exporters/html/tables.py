@@ -21,7 +21,7 @@ _ALIKE = ("sleep", "yield")
 class Tables:
     """Makes the columns of one trace; the names are whole when all of them are made."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, most_rows: int) -> None:
         self._trace = trace
         self.names = Names(trace)
         self.loops: list[Loop] = _loops(trace)
@@ -33,9 +33,28 @@ class Tables:
         self._run_order = order[runs.task_row[order] >= 0]
         order = np.lexsort((waits.start_ns, waits.task_row))
         self._wait_order = order[waits.task_row[order] >= 0]
+        self._callback_order = np.flatnonzero(runs.task_row < 0)
+        self.end = self.whole_end
+        """The last instant that the page tells of, in ns."""
+        self.left_out = 0
+        """Runs and waits that are not in the page."""
+        self._cut(most_rows)
+
+    def _cut(self, most_rows: int) -> None:
+        """Leave out the last runs and waits, if there are too many."""
+        runs, waits = self._trace.runs.columns, self._trace.waits.columns
+        rows = len(runs) + len(waits)
+        if rows <= most_rows:
+            return
+        starts = np.concatenate([runs.start_ns, waits.start_ns])
+        self.end = max(1, int(np.partition(starts, most_rows)[most_rows]))
+        self._run_order = self._run_order[runs.start_ns[self._run_order] < self.end]
+        self._wait_order = self._wait_order[waits.start_ns[self._wait_order] < self.end]
+        self._callback_order = self._callback_order[runs.start_ns[self._callback_order] < self.end]
+        self.left_out = rows - len(self._run_order) - len(self._wait_order) - len(self._callback_order)
 
     @cached_property
-    def end(self) -> int:
+    def whole_end(self) -> int:
         """The last instant that the trace tells of, in ns."""
         trace = self._trace
         tasks, runs, waits, jobs = trace.tasks.columns, trace.runs.columns, trace.waits.columns, trace.jobs.columns
@@ -166,7 +185,7 @@ class Tables:
     def callbacks(self) -> list[Packed]:
         """Runs that are no task's step."""
         runs = self._trace.runs.columns
-        order = np.flatnonzero(runs.task_row < 0)
+        order = self._callback_order
         return [
             pack("callback.loop", self._loop_numbers(runs.loop[order])),
             pack("callback.name", self.names.texts.take(runs.callback[order])),

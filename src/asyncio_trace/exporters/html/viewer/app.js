@@ -50,6 +50,8 @@ export class App {
     this.palette = readPalette(this.pen);
     this.size = { width: 1, height: 1, map: 1 };
     this.pending = false;
+    /** Called when there are other rows than before. */
+    this.rowsChanged = () => {};
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.hashTimer = undefined;
     /** @type {import("./actions.js").Actions} */
@@ -160,6 +162,7 @@ export class App {
       this.rows.only = view.filter && view.query ? this.matches : null;
       this.rows.grouping = view.grouping;
       this.rows.build();
+      this.rowsChanged();
       this.scrollTo(this.scroll);
       byId("filter").setAttribute("aria-pressed", String(view.filter));
       /** @type {HTMLSelectElement} */ (byId("grouping")).value = view.grouping;
@@ -283,6 +286,7 @@ export class App {
   foldRow() {
     const row = this.rows.all[this.focus];
     if (row) this.rows.toggle(row);
+    this.rowsChanged();
     this.scrollTo(this.scroll);
   }
 

@@ -7,6 +7,8 @@
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function bytesOf(text) {
+  const quick = /** @type {{fromBase64?: (text: string) => Uint8Array<ArrayBuffer>}} */ (/** @type {unknown} */ (Uint8Array));
+  if (quick.fromBase64) return quick.fromBase64(text);
   const letters = atob(text);
   const bytes = new Uint8Array(letters.length);
   for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
@@ -22,9 +24,31 @@ export async function unpack({ count, width, text }) {
   const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
   const planes = new Uint8Array(await new Response(stream).arrayBuffer());
   if (planes.length !== count * width) throw new Error("the page is cut or was changed: a column has the wrong length");
-  const numbers = width > 4 ? new Float64Array(count) : new Uint32Array(count);
-  let unit = 1;
-  for (let plane = 0; plane < width; plane++, unit *= 256) {
+  return width > 4 ? wide(planes, count, width) : narrow(planes, count, width);
+}
+
+/**
+ * @param {Uint8Array} planes
+ * @param {number} count
+ * @param {number} width
+ */
+function narrow(planes, count, width) {
+  const numbers = new Uint32Array(count);
+  for (let plane = 0; plane < width; plane++) {
+    const from = plane * count;
+    for (let i = 0; i < count; i++) numbers[i] |= planes[from + i] << (8 * plane);
+  }
+  return numbers;
+}
+
+/**
+ * @param {Uint8Array} planes
+ * @param {number} count
+ * @param {number} width
+ */
+function wide(planes, count, width) {
+  const numbers = new Float64Array(count);
+  for (let plane = 0, unit = 1; plane < width; plane++, unit *= 256) {
     const from = plane * count;
     for (let i = 0; i < count; i++) numbers[i] += planes[from + i] * unit;
   }

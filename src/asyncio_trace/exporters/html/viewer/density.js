@@ -13,22 +13,26 @@ export class LoopRuns {
    */
   constructor(trace, loop) {
     const { run, callback, idle } = trace;
-    /** @type {number[]} */
-    const mine = [];
-    for (let i = 0; i < run.count; i++) if (run.loop[i] === loop) mine.push(i);
-    for (let i = 0; i < callback.count; i++) if (callback.loop[i] === loop) mine.push(run.count + i);
-    const starts = Float64Array.from(mine, (i) => (i < run.count ? run.start[i] : callback.start[i - run.count]));
+    const mine = new Uint32Array(run.count + callback.count);
+    let count = 0;
+    for (let i = 0; i < run.count; i++) if (run.loop[i] === loop) mine[count++] = i;
+    for (let i = 0; i < callback.count; i++) if (callback.loop[i] === loop) mine[count++] = run.count + i;
+    const starts = new Float64Array(count);
+    for (let i = 0; i < count; i++) starts[i] = mine[i] < run.count ? run.start[mine[i]] : callback.start[mine[i] - run.count];
     const order = Trace.byTime(starts);
     /** Index of each run: in `run`, or beyond its end in `callback`. */
-    this.run = Uint32Array.from(order, (i) => mine[i]);
-    this.start = Float64Array.from(order, (i) => starts[i]);
-    this.end = Float64Array.from(this.run, (i) => (i < run.count ? run.end[i] : callback.end[i - run.count]));
-    this.busy = new Float64Array(this.run.length + 1);
+    this.run = new Uint32Array(count);
+    this.start = new Float64Array(count);
+    this.end = new Float64Array(count);
+    this.busy = new Float64Array(count + 1);
     /** How long the task of each run had been ready before it; 0 for callbacks. */
-    this.lag = new Float32Array(this.run.length);
-    for (let i = 0; i < this.run.length; i++) {
+    this.lag = new Float32Array(count);
+    for (let i = 0; i < count; i++) {
+      const at = (this.run[i] = mine[order[i]]);
+      this.start[i] = starts[order[i]];
+      this.end[i] = at < run.count ? run.end[at] : callback.end[at - run.count];
       this.busy[i + 1] = this.busy[i] + this.end[i] - this.start[i];
-      if (this.run[i] < run.count) this.lag[i] = lagOf(trace, this.run[i]);
+      if (at < run.count) this.lag[i] = lagOf(trace, at);
     }
     this.blocks = new Float32Array(Math.ceil(this.run.length / BLOCK));
     for (let i = 0; i < this.run.length; i++) this.blocks[Math.floor(i / BLOCK)] = Math.max(this.blocks[Math.floor(i / BLOCK)], this.lag[i]);

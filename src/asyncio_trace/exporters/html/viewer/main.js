@@ -66,6 +66,7 @@ function connect(app) {
 /** @param {App} app */
 function foldAll(app) {
   app.rows.setAll(app.rows.toggled.size > 0);
+  app.rowsChanged();
   app.scrollTo(0);
 }
 
@@ -100,9 +101,15 @@ function splitter(app) {
     app.resize();
   };
   const share = () => Number(edge.getAttribute("aria-valuenow"));
-  const box = byId("work").getBoundingClientRect();
-  set(Math.min(60, (100 * (app.rows.height + 64)) / Math.max(1, box.height)));
-  edge.addEventListener("pointerdown", (event) => edge.setPointerCapture(event.pointerId));
+  let moved = false;
+  app.rowsChanged = () => {
+    if (!moved) set(Math.min(60, (100 * (app.rows.height + 64)) / Math.max(1, byId("work").getBoundingClientRect().height)));
+  };
+  app.rowsChanged();
+  edge.addEventListener("pointerdown", (event) => {
+    moved = true;
+    edge.setPointerCapture(event.pointerId);
+  });
   edge.addEventListener("pointermove", (event) => {
     if (!(event.buttons & 1)) return;
     const box = byId("work").getBoundingClientRect();
@@ -110,7 +117,9 @@ function splitter(app) {
   });
   edge.addEventListener("keydown", (event) => {
     const by = { ArrowUp: -5, ArrowDown: 5 }[event.key];
-    if (by) set(share() + by);
+    if (!by) return;
+    moved = true;
+    set(share() + by);
   });
 }
 

@@ -10,8 +10,10 @@ import { fitted, SMALL, spanOf, xOf } from "./ink.js";
 
 const BAR = 16;
 const LABELLED = 34;
-/** Height of a run that takes next to nothing of its pixel: still to be seen. */
-const LEAST_RUN = 7;
+/** Height of a run that takes next to nothing of its pixel: still to be seen where it stands alone; */
+const LONE_RUN = 8;
+/** beside others it must not look like more than it is. */
+const LEAST_RUN = 2;
 
 /**
  * @param {CanvasRenderingContext2D} pen
@@ -28,6 +30,7 @@ export function paintTask(pen, scene, row, y) {
   const readies = [];
   /** @type {[number, number, number][]} */
   const labels = [];
+  let lastRun = -9;
   pen.fillStyle = palette.waiting;
   walk(trace, row.task, view.from, view.to, spanOf(scene), {
     running: (x0, x1) => void runs.push(gutter + x0, top, x1 - x0, BAR),
@@ -38,8 +41,9 @@ export function paintTask(pen, scene, row, y) {
     },
     mixed: (x, running, ready, waiting) => {
       if (waiting > 0) pen.fillRect(gutter + x, top + 2, 1, BAR - 4);
-      const high = running > 0 ? Math.max(LEAST_RUN, running * BAR) : 0;
+      const high = running > 0 ? Math.max(x - lastRun > 3 ? LONE_RUN : LEAST_RUN, running * BAR) : 0;
       if (high) runs.push(gutter + x, top + BAR - high, 1, high);
+      if (high) lastRun = x;
       if (ready > 0) readies.push(gutter + x, top, 1, Math.max(2, Math.min(BAR - high, ready * BAR)));
     },
   });

@@ -71,7 +71,7 @@ export class Trace {
   /** @param {number} task */
   endOf(task) {
     const ended = this.task.ended[task];
-    return Number.isNaN(ended) ? this.end : ended;
+    return ended < this.end ? ended : this.end;
   }
 
   /** @param {number} number of a text, plus 1 */
@@ -218,21 +218,41 @@ export class Trace {
     if (!length) return order;
     let low = Infinity;
     let high = -Infinity;
-    for (const start of starts) {
-      if (start < low) low = start;
-      if (start > high) high = start;
+    for (let i = 0; i < length; i++) {
+      if (starts[i] < low) low = starts[i];
+      if (starts[i] > high) high = starts[i];
     }
     const buckets = Math.min(1 << 22, length);
     const scale = high > low ? (buckets - 1) / (high - low) : 0;
     const first = new Uint32Array(buckets + 1);
-    for (const start of starts) first[Math.floor((start - low) * scale) + 1]++;
+    for (let i = 0; i < length; i++) first[Math.floor((starts[i] - low) * scale) + 1]++;
     for (let i = 1; i <= buckets; i++) first[i] += first[i - 1];
     const next = first.slice(0, buckets);
     for (let i = 0; i < length; i++) order[next[Math.floor((starts[i] - low) * scale)]++] = i;
     for (let bucket = 0; bucket < buckets; bucket++) {
-      if (first[bucket + 1] - first[bucket] > 1) order.subarray(first[bucket], first[bucket + 1]).sort((a, b) => starts[a] - starts[b] || a - b);
+      const size = first[bucket + 1] - first[bucket];
+      if (size > SMALL_BUCKET) order.subarray(first[bucket], first[bucket + 1]).sort((a, b) => starts[a] - starts[b] || a - b);
+      else if (size > 1) insertionSort(order, starts, first[bucket], first[bucket + 1]);
     }
     return order;
+  }
+}
+
+/** Buckets up to this size are sorted in place: most have one or two rows, and there are millions. */
+const SMALL_BUCKET = 40;
+
+/**
+ * @param {Uint32Array} order
+ * @param {Float64Array} starts
+ * @param {number} from
+ * @param {number} to
+ */
+function insertionSort(order, starts, from, to) {
+  for (let i = from + 1; i < to; i++) {
+    const row = order[i];
+    let at = i;
+    while (at > from && starts[order[at - 1]] > starts[row]) order[at] = order[--at];
+    order[at] = row;
   }
 }
 
