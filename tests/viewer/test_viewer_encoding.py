@@ -50,6 +50,8 @@ def _check(trace: Trace, read: Any) -> None:
     assert [row[8] for row in read["waits"]] == [_waker(wait.waker) for wait in waits]
     assert read["callbacks"] == [[run.callback, run.loop, run.start_ns, run.end_ns] for run in trace.runs if run.task is None]
     assert read["idle"] == [[idle.loop, idle.start_ns, idle.end_ns] for idle in trace.idle]
+    holds = sorted(trace.holds, key=lambda hold: (hold.resource, hold.from_ns))
+    assert read["holds"] == [[hold.resource, hold.task or None, hold.from_ns, hold.to_ns, _site(hold.at)] for hold in holds]
     assert read["jobs"] == [
         [
             *(job.task, job.function, _site(job.at), job.submitted_ns, job.started_ns, job.ended_ns),

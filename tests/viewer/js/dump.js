@@ -25,6 +25,7 @@ console.log(
     idle: range(idle.count).map((i) => [head.loops[idle.loop[i] - 1].id, idle.start[i], idle.end[i]]),
     jobs: range(job.count).map((i) => [job.task[i] ? id(job.task[i] - 1) : null, trace.text(job.fn[i]), site(trace.site(job.site[i])), job.submitted[i], known(job.started[i]), known(job.ended[i]),
       job.thread[i] ? head.threads[job.thread[i] - 1] : null]),
+    holds: range(trace.hold.count).map((i) => [trace.hold.resource[i], id(trace.hold.task[i]), trace.hold.from[i], known(trace.hold.to[i]), site(trace.site(trace.hold.site[i]))]),
     findings: head.findings.map((finding) => [finding.rule, finding.task === null ? null : id(finding.task), site(trace.site(finding.at))]),
   }),
 );

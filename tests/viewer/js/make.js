@@ -82,6 +82,7 @@ export function make({ tasks, end = 1000, findings = [], callbacks = [], idle = 
       count: 0, loop: new Uint32Array(0), task: new Uint32Array(0), fn: new Uint32Array(0), site: new Uint32Array(0), submitted: new Float64Array(0),
       started: new Float64Array(0), ended: new Float64Array(0), thread: new Uint32Array(0), outcome: new Uint32Array(0),
     },
+    hold: { count: 0, resource: new Float64Array(0), task: new Int32Array(0), from: new Float64Array(0), to: new Float64Array(0), site: new Uint32Array(0) },
   });
 }
 

@@ -35,6 +35,7 @@ def encode(trace: Trace, findings: Sequence[Finding], *, most_rows: int = MOST_R
     tables = Tables(trace, most_rows)
     names = tables.names
     columns = [*tables.tasks(), *tables.runs(), *tables.waits(), *tables.callbacks(), *tables.idle(), *tables.jobs()]
+    columns += tables.holds()
     program = trace.program
     head = {
         "format": FORMAT,
@@ -84,6 +85,6 @@ def _left_out(trace: Trace, tables: Tables) -> str:
         return ""
     shown, whole = tables.end / 1e9, tables.whole_end / 1e9
     return (
-        f"Only the first {shown:,.3f} s of {whole:,.3f} s are in this page: {tables.left_out:,} runs and waits after that would be "
-        "too much for a browser. Trace a shorter run, or export it to .pftrace."
+        f"Only the first {shown:,.3f} s of {whole:,.3f} s are in this page: {tables.left_out:,} runs and waits after that "
+        "would be too much for a browser. Trace a shorter run, or export it to .pftrace."
     )

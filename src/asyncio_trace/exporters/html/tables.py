@@ -221,6 +221,19 @@ class Tables:
             pack("job.outcome", jobs.outcome.astype(np.int64)),
         ]
 
+    def holds(self) -> list[Packed]:
+        """Who held which lock or unit of a semaphore, by resource and start."""
+        holds = self._trace.holds.columns
+        order = np.lexsort((holds.from_ns, holds.resource))
+        since = holds.from_ns[order]
+        return [
+            pack("hold.resource", steps(holds.resource[order])),
+            pack("hold.task", holds.task_row[order].astype(np.int64) + 1),
+            pack("hold.from", steps(since)),
+            pack("hold.to", _after(since, holds.to_ns[order])),
+            pack("hold.site", self.names.sites.take(holds.at[order])),
+        ]
+
     def thread_names(self) -> list[tuple[int, str]]:
         """The system's id and the name of each thread that ran a job."""
         texts = self.names.texts.values

@@ -83,6 +83,25 @@ function causeElement(trace, cause, actions) {
 }
 
 /**
+ * Who holds, at an instant, what a wait is for; null if it is nothing that is held.
+ * @param {Trace} trace
+ * @param {number} wait
+ * @param {number} ns
+ * @param {Actions} actions
+ */
+export function holdersElement(trace, wait, ns, actions) {
+  const holds = trace.wait.awaited[wait] ? trace.holders(trace.wait.awaited[wait], ns) : [];
+  if (!holds.length) return null;
+  const box = element("span", null);
+  for (const hold of holds.slice(0, 10)) {
+    const task = trace.hold.task[hold];
+    box.append(task >= 0 ? taskLink(trace, task, actions) : "no task", ` since ${when(trace.hold.from[hold])}, taken at `, placeElement(trace, trace.site(trace.hold.site[hold])), " ");
+  }
+  if (holds.length > 10) box.append(`and ${count(holds.length - 10)} more`);
+  return box;
+}
+
+/**
  * @param {Trace} trace
  * @param {number} wait
  * @param {Actions} actions
@@ -98,6 +117,7 @@ function waitDetails(trace, wait, actions) {
       ["task", taskLink(trace, task, actions)],
       ["kind", trace.kind(wait)],
       ["on", awaited >= 0 ? taskLink(trace, awaited, actions) : trace.wait.awaited[wait] ? `${trace.head.whats[trace.wait.what[wait]][1]} #${trace.wait.awaited[wait]}` : null],
+      ["held by", holdersElement(trace, wait, (start[wait] + ready[wait]) / 2, actions)],
       ["suspended", when(start[wait])],
       ["waiting", known[wait] & 1 ? duration(ready[wait] - start[wait]) : `${duration(ready[wait] - start[wait])}, and it never ended`],
       ["ready", known[wait] & 1 ? `${duration(end[wait] - ready[wait])} until it ran again` : null],

@@ -38,6 +38,7 @@ import { unpack, unzigzag } from "./decode.js";
  * @property {{count: number, start: Float64Array, end: Float64Array, loop: Numbers}} idle
  * @property {{count: number, loop: Numbers, task: Numbers, fn: Numbers, site: Numbers, submitted: Float64Array, started: Float64Array,
  *   ended: Float64Array, thread: Numbers, outcome: Numbers}} job
+ * @property {{count: number, resource: Float64Array, task: Int32Array, from: Float64Array, to: Float64Array, site: Numbers}} hold by resource
  */
 
 /**
@@ -67,7 +68,7 @@ export async function load(head, columns, pause = async () => {}) {
   await pause();
   const wait = readWaits(take, task, run, head.end);
   await pause();
-  return { task, run, wait, callback: readCallbacks(take), idle: readIdle(take), job: readJobs(take) };
+  return { task, run, wait, callback: readCallbacks(take), idle: readIdle(take), job: readJobs(take), hold: readHolds(take) };
 }
 
 /** @param {Numbers} steps */
@@ -258,4 +259,14 @@ function readJobs(take) {
     thread: take("job.thread"),
     outcome: take("job.outcome"),
   };
+}
+
+/**
+ * @param {(name: string) => Numbers} take
+ * @returns {Tables["hold"]}
+ */
+function readHolds(take) {
+  const from = summed(take("hold.from"));
+  const resource = summed(take("hold.resource"));
+  return { count: from.length, resource, task: Int32Array.from(take("hold.task"), (row) => row - 1), from, to: after(from, take("hold.to")), site: take("hold.site") };
 }

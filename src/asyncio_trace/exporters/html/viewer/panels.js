@@ -1,6 +1,6 @@
 // What each tab below the timeline holds, for the stretch of time that is shown.
 import { blockages } from "./causes.js";
-import { taskLink } from "./details.js";
+import { holdersElement, taskLink } from "./details.js";
 import { button, element } from "./dom.js";
 import { findingsList } from "./findings.js";
 import { flameGraph } from "./flame.js";
@@ -130,6 +130,8 @@ function atCursor(trace, view, actions) {
     if (waits.length > 20) item.append("… ");
     const ended = opener >= 0 ? element("span", { class: "faint" }, "ended by ", taskLink(trace, opener, actions)) : element("span", { class: "faint" }, trace.wait.known[waits[0]] & 1 ? "" : "never ended");
     item.append(ended);
+    const holders = holdersElement(trace, waits[0], ns, actions);
+    if (holders) item.append(element("div", { class: "below" }, "held by ", holders));
     list.append(item);
   }
   box.append(found.length ? list : element("p", { class: "faint" }, "No task waits at this instant."));

@@ -35,6 +35,7 @@ export class Trace {
     this.callback = tables.callback;
     this.idle = tables.idle;
     this.job = tables.job;
+    this.hold = tables.hold;
     this.end = Math.max(1, head.end);
     /** Time that a task waited and was ready, and ran, summed over all rows before. */
     this.waited = sums(this.wait.start, this.wait.ready);
@@ -139,6 +140,20 @@ export class Trace {
   rowOf(id) {
     if (!this.rowOfId) this.rowOfId = new Map(Array.from(this.task.id, (known, row) => [known, row]));
     return this.rowOfId.get(id) ?? -1;
+  }
+
+  /**
+   * Who holds a lock, or units of a semaphore, at an instant: rows of `hold`.
+   * @param {number} resource
+   * @param {number} ns
+   */
+  holders(resource, ns) {
+    const { hold } = this;
+    const found = [];
+    for (let i = firstAbove(hold.resource, resource - 0.5, 0, hold.count); i < hold.count && hold.resource[i] === resource && hold.from[i] <= ns; i++) {
+      if (!(hold.to[i] <= ns)) found.push(i);
+    }
+    return found;
   }
 
   /** @param {number} wait */
