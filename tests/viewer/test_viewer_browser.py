@@ -126,7 +126,7 @@ def test_every_view_has_an_address(lock_page: Path, opened: Open) -> None:
     page.get_by_role("tab", name="Waits").click()
     page.locator("#timeline").focus()
     page.keyboard.press("w")
-    hashed(page, "tab=waits")
+    page.wait_for_url(lambda url: "t=" in url.partition("#")[2].split("&")[0])
     view = "(({selected, query, filter, tab, from}) => [selected, query, filter, tab, Math.round(from)])(viewer.view)"
     again = opened(lock_page, f"#{page.url.partition('#')[2]}")
     assert again.evaluate(view) == page.evaluate(view)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from asyncio_trace.analysis.critical_path import critical_path
 from asyncio_trace.exporters.html.columns import pack, steps, zigzag
 from asyncio_trace.exporters.html.encode import encode
 from asyncio_trace.exporters.html.interned import Combinations
@@ -72,6 +73,20 @@ def test_a_recorded_trace_comes_back(scenario: str, tmp_path: Path) -> None:
     for task, times in zip(trace.tasks, read["times"], strict=True):
         if task.ended_ns is not None:
             assert (times["running"], times["ready"], times["waiting"]) == (task.running_ns, task.ready_ns, task.waiting_ns)
+
+
+@pytest.mark.parametrize("scenario", ["gather", "lock", "cancel", "queue", "deadlock", "blocking"])
+def test_the_critical_path_is_that_of_the_report(scenario: str, tmp_path: Path) -> None:
+    """Viewer and `report --critical-path` walk back alike, to the end of each task."""
+    trace = load(recorded(scenario, tmp_path))
+    read = read_back(written(trace, tmp_path))
+    for task, pieces in zip(trace.tasks, read["paths"], strict=True):
+        path = critical_path(trace, task.id)
+        assert path is not None
+        assert pieces == [
+            [one.task, one.start_ns, one.end_ns, one.kind if one.kind in ("running", "ready") else "waiting"]
+            for one in path.segments
+        ]
 
 
 def test_a_trace_made_by_hand_comes_back(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 // Prints the tables of a page as JSON, read by the viewer's own code: `node dump.js PAGE`.
 import { readFileSync } from "node:fs";
+import { criticalPath } from "../../../src/asyncio_trace/exporters/html/viewer/causes.js";
 import { load } from "../../../src/asyncio_trace/exporters/html/viewer/load.js";
 import { Trace } from "../../../src/asyncio_trace/exporters/html/viewer/trace.js";
 
@@ -18,6 +19,7 @@ console.log(
     tasks: range(task.count).map((i) => [task.id[i], trace.name(i), trace.coroutine(i), id(task.parent[i]), head.loops[task.loop[i] - 1].id, task.created[i], known(task.started[i]), known(task.ended[i]),
       ["pending", "returned", "raised", "cancelled"][task.outcome[i]], trace.text(task.exception[i]) || null, site(trace.site(task.site[i])), Boolean(task.eager[i]), waker(trace.canceller(i))]),
     times: range(task.count).map((i) => trace.times(i)),
+    paths: range(task.count).map((i) => criticalPath(trace, i).map((piece) => [id(piece.task), piece.from, piece.to, piece.state])),
     runs: range(run.count).map((i) => [id(run.task[i]), head.loops[run.loop[i] - 1].id, run.start[i], run.end[i]]),
     waits: range(wait.count).map((i) => [id(wait.task[i]), wait.start[i], wait.known[i] & 1 ? wait.ready[i] : null, wait.known[i] & 2 ? wait.end[i] : null, trace.kind(i),
       trace.what(i), wait.awaited[i], trace.stack(i).map(site), waker(trace.cause(i))]),

@@ -29,8 +29,9 @@ export function chain(trace, wait) {
 }
 
 /**
- * What the end of a task hung on, from its end backwards: the running task at each instant, else the time for which it was ready,
- * else what its waker did. Where no task woke it (a timer, I/O, another thread), the wait itself is on the path. Earliest first.
+ * What the end of a task hung on since its creation, from its end backwards: the running task at each instant, else the time for which
+ * it was ready, else what its waker did. Where no task woke it (a timer, I/O, a callback, another thread), the wait itself is on the
+ * path. Earliest first. The same walk as that of `asyncio_trace.analysis.critical_path`, which follows jobs and callbacks too.
  * @param {Trace} trace
  * @param {number} task
  * @returns {Piece[]}
@@ -42,16 +43,17 @@ export function criticalPath(trace, task) {
   const { firstRun, firstWait, created, parent } = trace.task;
   let at = trace.endOf(task);
   let on = task;
+  const floor = created[task];
   /**
    * @param {number} from
    * @param {Piece["state"]} state
    * @param {number} why
    */
   const piece = (from, state, why) => {
-    if (from < at) pieces.push({ task: on, from, to: at, state, wait: why });
+    if (Math.max(from, floor) < at) pieces.push({ task: on, from: Math.max(from, floor), to: at, state, wait: why });
     at = Math.min(at, from);
   };
-  for (let step = 0; on >= 0 && step < LONGEST_PATH; step++) {
+  for (let step = 0; on >= 0 && at > floor && step < LONGEST_PATH; step++) {
     const r = lastStarted(run.start, at, firstRun[on], firstRun[on + 1]);
     const w = lastStarted(wait.start, at, firstWait[on], firstWait[on + 1]);
     if (r >= 0 && run.end[r] >= at) {
