@@ -13,10 +13,12 @@ export class LoopRuns {
    */
   constructor(trace, loop) {
     const { run, callback, idle } = trace;
-    const mine = new Uint32Array(run.count + callback.count);
-    let count = 0;
-    for (let i = 0; i < run.count; i++) if (run.loop[i] === loop) mine[count++] = i;
-    for (let i = 0; i < callback.count; i++) if (callback.loop[i] === loop) mine[count++] = run.count + i;
+    const steps = trace.ofLoop("run", loop);
+    const callbacks = trace.ofLoop("callback", loop);
+    const count = steps.length + callbacks.length;
+    const mine = new Uint32Array(count);
+    mine.set(steps);
+    for (let i = 0; i < callbacks.length; i++) mine[steps.length + i] = run.count + callbacks[i];
     const starts = new Float64Array(count);
     for (let i = 0; i < count; i++) starts[i] = mine[i] < run.count ? run.start[mine[i]] : callback.start[mine[i] - run.count];
     const order = Trace.byTime(starts);
@@ -36,10 +38,8 @@ export class LoopRuns {
     }
     this.blocks = new Float32Array(Math.ceil(this.run.length / BLOCK));
     for (let i = 0; i < this.run.length; i++) this.blocks[Math.floor(i / BLOCK)] = Math.max(this.blocks[Math.floor(i / BLOCK)], this.lag[i]);
-    const turns = [];
-    for (let i = 0; i < idle.count; i++) if (idle.loop[i] === loop) turns.push(idle.start[i]);
     /** When the loop began to wait in its selector: the ends of its iterations. */
-    this.turns = Float64Array.from(turns).sort();
+    this.turns = Float64Array.from(trace.ofLoop("idle", loop), (i) => idle.start[i]).sort();
   }
 
   /**

@@ -12,6 +12,9 @@
 
 export const HEIGHT = { loop: 40, thread: 22, task: 22, group: 30 };
 
+/** So many loops and threads stand above the tasks; if there are more, as in programs that call `asyncio.run` often, below them. */
+const FEW_LOOPS = 8;
+
 /** Siblings of one coroutine fold into one row if they are so many, */
 const CROWD = 12;
 /** in traces of more than so many tasks. */
@@ -49,15 +52,14 @@ export class Rows {
     /** @type {Row[]} */
     const rows = [];
     const { head, task } = this.trace;
-    if (!this.only) {
-      head.loops.forEach((_, i) => rows.push({ kind: "loop", key: `l${i}`, loop: i + 1, depth: 0, height: HEIGHT.loop }));
-      head.threads.forEach((_, i) => rows.push({ kind: "thread", key: `x${i}`, thread: i + 1, depth: 0, height: HEIGHT.thread }));
-    }
+    const few = head.loops.length + head.threads.length <= FEW_LOOPS;
+    if (!this.only && few) this.#addLoops(rows);
     if (this.grouping === "coroutine") {
       for (const tasks of together(this.trace, this.shown(Uint32Array.from({ length: task.count }, (_, i) => i)))) this.#addGroup(rows, tasks, 0, "c");
     } else {
       this.#addTree(rows);
     }
+    if (!this.only && !few) this.#addLoops(rows);
     this.all = rows;
     this.places = null;
     this.tops = new Float64Array(rows.length + 1);
@@ -66,6 +68,13 @@ export class Rows {
 
   get height() {
     return this.tops[this.all.length];
+  }
+
+  /** @param {Row[]} rows */
+  #addLoops(rows) {
+    const { loops, threads } = this.trace.head;
+    loops.forEach((_, i) => rows.push({ kind: "loop", key: `l${i}`, loop: i + 1, depth: 0, height: HEIGHT.loop }));
+    threads.forEach((_, i) => rows.push({ kind: "thread", key: `x${i}`, thread: i + 1, depth: 0, height: HEIGHT.thread }));
   }
 
   /** @param {Uint32Array} tasks */

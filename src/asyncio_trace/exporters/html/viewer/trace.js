@@ -47,6 +47,28 @@ export class Trace {
     this.childOrder = null;
     /** @type {Uint32Array | null} */
     this.firstChild = null;
+    /** @type {Map<string, {first: Uint32Array, rows: Uint32Array}>} */
+    this.loopRows = new Map();
+  }
+
+  /**
+   * Rows of a table that are of one loop.
+   * @param {"run" | "callback" | "idle"} table
+   * @param {number} loop
+   */
+  ofLoop(table, loop) {
+    let known = this.loopRows.get(table);
+    if (!known) {
+      const { count, loop: loops } = this[table];
+      const first = new Uint32Array(this.head.loops.length + 2);
+      for (let i = 0; i < count; i++) first[loops[i] + 1]++;
+      for (let i = 1; i < first.length; i++) first[i] += first[i - 1];
+      const next = first.slice();
+      const rows = new Uint32Array(count);
+      for (let i = 0; i < count; i++) rows[next[loops[i]]++] = i;
+      this.loopRows.set(table, (known = { first, rows }));
+    }
+    return known.rows.subarray(known.first[loop], known.first[loop + 1]);
   }
 
   /** @param {number} task */
