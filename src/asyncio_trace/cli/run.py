@@ -225,7 +225,8 @@ def _trace(target: Target, recording: str, temporary: str | None, asked: _Asked,
     if made or (asked.ring is None and written.exists()):
         try:
             more = any(os.path.abspath(path) != os.path.abspath(written) for path in asked.paths)
-            if sent is None or more or asked.opened or not asked.quiet:  # else the recording, which may be huge, need not be read again
+            # else the recording, which may be huge, need not be read again
+            if sent is None or more or asked.opened or not asked.quiet:
                 failures += _present(written, asked)
         except AsyncioTraceError as error:
             failures.append(str(error))
