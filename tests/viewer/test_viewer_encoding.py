@@ -14,7 +14,7 @@ from asyncio_trace.exporters.html.encode import encode
 from asyncio_trace.exporters.html.interned import Combinations
 from asyncio_trace.exporters.html.page import page
 from asyncio_trace.model import Loop, Program, Run, Site, Task, Trace, Waker, load
-from viewer.pages import contended, finding, read_back, recorded, written
+from viewer.pages import MS, contended, finding, read_back, recorded, written
 
 
 def _site(site: Site | None) -> list[object] | None:
@@ -102,6 +102,15 @@ def test_an_empty_trace_comes_back(tmp_path: Path) -> None:
     """A trace in which nothing happened is a page all the same."""
     read = read_back(written(Trace(Program([], "", "", 0, [], 0, 0, "")), tmp_path))
     assert (read["tasks"], read["runs"], read["waits"]) == ([], [], [])
+
+
+def test_a_wait_cut_by_a_gap_ends_where_its_task_is_heard_of_again(tmp_path: Path) -> None:
+    """In a damaged recording a wait may have no end though its task ran on: it is drawn to that run, and no further."""
+    trace = contended(("a", "b"))
+    trace.runs = [*trace.runs, Run(11, None, 1, 210 * MS, 220 * MS)]
+    read = read_back(written(trace, tmp_path))
+    (cut,) = [until for row, until in zip(read["waits"], read["drawnUntil"], strict=True) if row[0] == 11]
+    assert cut == 210 * MS
 
 
 def test_loops_that_nobody_introduced_are_kept(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ console.log(
     runs: range(run.count).map((i) => [id(run.task[i]), head.loops[run.loop[i] - 1].id, run.start[i], run.end[i]]),
     waits: range(wait.count).map((i) => [id(wait.task[i]), wait.start[i], wait.known[i] & 1 ? wait.ready[i] : null, wait.known[i] & 2 ? wait.end[i] : null, trace.kind(i),
       trace.what(i), wait.awaited[i], trace.stack(i).map(site), waker(trace.cause(i))]),
+    drawnUntil: Array.from(wait.end),
     callbacks: range(callback.count).map((i) => [trace.text(callback.name[i]), head.loops[callback.loop[i] - 1].id, callback.start[i], callback.end[i]]),
     idle: range(idle.count).map((i) => [head.loops[idle.loop[i] - 1].id, idle.start[i], idle.end[i]]),
     jobs: range(job.count).map((i) => [job.task[i] ? id(job.task[i] - 1) : null, trace.text(job.fn[i]), site(trace.site(job.site[i])), job.submitted[i], known(job.started[i]), known(job.ended[i]),

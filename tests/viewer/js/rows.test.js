@@ -54,3 +54,11 @@ test("an eleven-thousand-deep line of creators is laid out without recursion", (
   const trace = make({ tasks: Array.from({ length: 11000 }, (_, i) => ({ parent: i - 1, created: i, ended: 900 })), end: 20000 });
   assert.equal(new Rows(trace).all.length, 11001);
 });
+
+test("a few loops stand above the tasks, hundreds below them", () => {
+  const trace = lockTrace();
+  trace.head.loops = Array.from({ length: 200 }, (_, i) => ({ ...trace.head.loops[0], id: i + 1 }));
+  const rows = new Rows(trace);
+  assert.deepEqual(rows.all.slice(0, 3).map(({ kind }) => kind), ["task", "task", "loop"]);
+  assert.equal(rows.all.length, 202);
+});
