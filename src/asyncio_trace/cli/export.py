@@ -18,7 +18,16 @@ from asyncio_trace.errors import OutputError, UsageError
 @click.option("--otlp-endpoint", metavar="URL", help="Send spans there.")
 @click.option("--follow", "following", is_flag=True, help="Send while the recording is being written, until its trace ends.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist.")
-def command(file: str, paths: tuple[str, ...], otlp: bool, otlp_endpoint: str | None, following: bool, force: bool) -> None:
+@outputs.embed_source_option
+def command(
+    file: str,
+    paths: tuple[str, ...],
+    otlp: bool,
+    otlp_endpoint: str | None,
+    following: bool,
+    force: bool,
+    embed_source: bool,
+) -> None:
     """Convert the recording FILE, or send it."""
     endpoint = otlp_endpoint if otlp_endpoint is not None else "" if otlp else None
     if not paths and endpoint is None:
@@ -36,7 +45,7 @@ def command(file: str, paths: tuple[str, ...], otlp: bool, otlp_endpoint: str | 
         return
     from asyncio_trace.model import load
 
-    failures = outputs.write_all(load(file), Path(file), paths, endpoint)
+    failures = outputs.write_all(load(file), Path(file), paths, endpoint, embed_source=embed_source)
     for failure in failures[:-1]:
         fail(failure)
     if failures:

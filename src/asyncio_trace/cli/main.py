@@ -16,6 +16,7 @@ _COMMANDS = {
     "run": "Run a scenario, a script, a module or code, and trace it.",
     "scenarios": "List the scenarios, and what each teaches.",
     "show": "Draw the timeline of a recording in the terminal.",
+    "view": "Open a recording in the viewer, in the browser.",
     "report": "Say where the time of a recording went, and what is wrong.",
     "export": "Convert a recording, or send it to an OpenTelemetry collector.",
     "diff": "Say what got slower between two recordings.",

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from asyncio_trace.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 RECORDING_SUFFIX = ".atrace"
 SENDER = "otlp"
 """The exporter that `--otlp` takes."""
+
+embed_source_option = click.option(
+    "--embed-source", is_flag=True, help="Put the source lines that the trace names into the viewer's page."
+)
 
 
 def check(paths: Iterable[str], *, force: bool) -> None:
@@ -65,8 +71,8 @@ def exporter_name(path: str) -> str:
     return max(fitting, key=len)
 
 
-def load_exporter(name: str) -> Exporter:
-    """An exporter by the name of its entry point.
+def load_exporter(name: str, *, embed_source: bool = False) -> Exporter:
+    """An exporter by the name of its entry point; if it can embed source lines, `embed_source` says whether it shall.
 
     Raises:
         OutputError: It can't be loaded.
@@ -78,6 +84,8 @@ def load_exporter(name: str) -> Exporter:
             exporter: Exporter = entry.load()()
         except Exception as error:
             raise OutputError(f"the exporter {name!r} can't be loaded: {type(error).__name__}: {error}") from None
+        if hasattr(exporter, "embed_source"):
+            exporter.embed_source = embed_source
         return exporter
     raise OutputError(f"there is no exporter {name!r}; is asyncio-trace installed whole?")
 
@@ -103,7 +111,9 @@ def live_sending(endpoint: str | None) -> LiveSending | None:
     return LiveSending(endpoint)
 
 
-def write_all(trace: Trace, recording: Path, paths: Iterable[str], endpoint: str | None) -> list[str]:
+def write_all(
+    trace: Trace, recording: Path, paths: Iterable[str], endpoint: str | None, *, embed_source: bool = False
+) -> list[str]:
     """Write every path, and send to `endpoint` unless it is None ("" is the default one).
 
     Returns what went wrong, one line each; everything else is done.
@@ -117,7 +127,7 @@ def write_all(trace: Trace, recording: Path, paths: Iterable[str], endpoint: str
     for target, name in targets:
         try:
             with progress_bar(f"sending to {target or 'the collector'}" if name == SENDER else f"writing {target}") as progress:
-                load_exporter(name).export(trace, target, progress)
+                load_exporter(name, embed_source=embed_source).export(trace, target, progress)
         except (OutputError, UsageError) as error:
             failures.append(str(error))
         except OSError as error:

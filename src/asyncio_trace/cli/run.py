@@ -98,6 +98,8 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.option("--otlp-endpoint", metavar="URL", help="Send spans there.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist.")
 @click.option("-q", "--quiet", is_flag=True, help="Draw nothing; say only what went wrong.")
+@click.option("--open", "opened", is_flag=True, help="Open the viewer in the browser when the program has ended.")
+@outputs.embed_source_option
 @click.option("--loop", metavar="NAME", help="Loop to give the program: asyncio, uvloop, a plug-in's, or module:factory.")
 @click.option("--core", default="auto", show_default=True, metavar="auto|native|python", help="Which core records.")
 @click.option(
@@ -114,6 +116,8 @@ def command(
     otlp_endpoint: str | None,
     force: bool,
     quiet: bool,
+    opened: bool,
+    embed_source: bool,
     loop: str | None,
     core: str,
     children: bool,
@@ -141,7 +145,7 @@ def command(
     recording, temporary = _recording_path(target, paths, endpoint, stays=wanted is not None)
     if wanted is not None:
         flight.check(recording, force=force)
-    asked = _Asked(paths, endpoint, quiet, force, block_threshold, wanted, children)
+    asked = _Asked(paths, endpoint, quiet, force, block_threshold, wanted, children, opened, embed_source)
     try:
         status = _trace(target, recording, temporary, asked, core=core, loop=loop)
     finally:
@@ -162,6 +166,9 @@ class _Asked(NamedTuple):
     block_threshold: int
     ring: flight.Ring | None
     children: bool
+    opened: bool
+    """Show it in the browser."""
+    embed_source: bool
     kept: bool = False
     """The recording stays in any case."""
 
@@ -219,7 +226,8 @@ def _trace(target: Target, recording: str, temporary: str | None, asked: _Asked,
     if made or (asked.ring is None and written.exists()):
         try:
             more = any(os.path.abspath(path) != os.path.abspath(written) for path in asked.paths)
-            if sent is None or more or not asked.quiet:  # else the recording, which may be huge, need not be read again
+            # else the recording, which may be huge, need not be read again
+            if sent is None or more or asked.opened or not asked.quiet:
                 failures += _present(written, asked)
         except AsyncioTraceError as error:
             failures.append(str(error))
@@ -277,7 +285,7 @@ def _present(written: Path, asked: _Asked) -> list[str]:
             fail(f"{why}: there is nothing to draw")
         return []
     paths = tuple(path for path in asked.paths if asked.ring is None or not path.endswith(outputs.RECORDING_SUFFIX))
-    failures = outputs.write_all(trace, written, paths, asked.endpoint)
+    failures = outputs.write_all(trace, written, paths, asked.endpoint, embed_source=asked.embed_source)
     if not asked.quiet:
         from rich.console import Console
 
@@ -289,6 +297,10 @@ def _present(written: Path, asked: _Asked) -> list[str]:
         except (OSError, UnicodeError) as error:
             failures.append(f"the timeline could not be drawn: {error}")
         _say_what_next(written, asked.paths, asked.endpoint, failures, kept=asked.kept)
+    if asked.opened:
+        from asyncio_trace.cli import browser
+
+        browser.show_run(trace, written, paths, embed_source=asked.embed_source)
     return failures
 
 
@@ -302,6 +314,7 @@ def _say_what_next(written: Path, paths: tuple[str, ...], endpoint: str | None, 
         name = _shown(written)
         lines += [
             f"  asyncio-trace show {name}",
+            f"  asyncio-trace view {name}",
             f"  asyncio-trace report {name}",
             f"  asyncio-trace export {name} -o timeline.json",
         ]

@@ -1,0 +1,1 @@
+"""A trace for Perfetto's UI and trace processor."""
