@@ -44,7 +44,8 @@ class Clock:
             seconds -= period
             if self() - since > period * 1e9:
                 frames = watchdog._frames(get_ident())[2:]  # less this one and the one that looks
-                watchdog.Samples(recorder).blocked(getattr(self.loop, ATTRIBUTE), frames, (since, 0))
+                loop = getattr(self.loop, ATTRIBUTE)
+                watchdog.Samples(recorder).blocked(loop, frames, (loop.current.id if loop.current else 0, since, 0))
         self.loop.now += seconds
 
 

@@ -19,8 +19,8 @@ from asyncio_trace.tracer import watchdog
 from tracer.look import line_of
 from tracer.tracing import LoopKind, Main, Traced
 
-BLOCKED = 0.25
-"""Seconds: ten looks of the watchdog."""
+BLOCKED = 0.5
+"""Seconds: twenty looks of the watchdog, of which a busy machine may leave out some."""
 
 
 def sleeping() -> None:
@@ -54,7 +54,8 @@ def test_the_line_is_that_which_blocks(culprit: Callable[[], Any], marker: str, 
         await asyncio.sleep(0)
 
     trace = trace_main(main).trace
-    samples = [sample for sample in trace.witnesses.samples if not sample.late_ns and culprit.__name__ in functions(sample)]
+    # on a busy machine any sample may come late; what was computing stands in the same lines then
+    samples = [sample for sample in trace.witnesses.samples if culprit.__name__ in functions(sample)]
     assert samples
     at_the_line = [sample for sample in samples if line_of(sample.stack[-1]).endswith(marker)]
     assert len(at_the_line) >= len(samples) - 1  # the first look may fall before it

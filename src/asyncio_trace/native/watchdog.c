@@ -111,15 +111,16 @@ sample(const Watched *watched, int64_t asked)
     if (core.active && loop->trace == core.trace && is_running(loop) && loop->run_end == watched->run_end) {
         int64_t since = loop->current != NULL ? loop->step_start : watched->since;
         PyObject *frames = frames_of_run(loop);
-        PyObject *times = Py_BuildValue("(LL)", (long long)since, (long long)(system_clock() - asked));
-        if (frames == NULL || times == NULL) {
+        long long task = loop->current == NULL ? 0 : loop->current->id;
+        PyObject *about = Py_BuildValue("(LLL)", task, (long long)since, (long long)(system_clock() - asked));
+        if (frames == NULL || about == NULL) {
             failed(0);
         }
         else {
-            Py_XDECREF(ask_slow("blocked", (PyObject *)loop, frames, times));
+            Py_XDECREF(ask_slow("blocked", (PyObject *)loop, frames, about));
         }
         Py_XDECREF(frames);
-        Py_XDECREF(times);
+        Py_XDECREF(about);
     }
     Py_DECREF(loop);
 }

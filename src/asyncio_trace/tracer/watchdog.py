@@ -61,16 +61,17 @@ class Samples:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    def blocked(self, loop: LoopState, places: list[Place], times: tuple[int, int]) -> None:
+    def blocked(self, loop: LoopState, places: list[Place], about: tuple[int, int, int]) -> None:
         """Record where a run stands.
 
         Args:
             loop: The loop that it keeps busy.
             places: Its frames, innermost first.
-            times: When it began, and how long the watcher had to wait for the GIL, as the clock gives them.
+            about: Id of the task whose step it is, or 0; when it began, and how long the watcher had to wait for the GIL, as
+                the clock gives them. All of it is from one moment, which is over when this is called.
         """
         recorder = self._recorder
-        since, waited = times
+        task, since, waited = about
         places = _of_run(places, _outermost_code(loop))
         if not places or not recorder.active:
             return
@@ -79,8 +80,7 @@ class Samples:
             places, certain = _while_it_kept_the_gil(places)
             late = 0 if certain else waited
         stack = recorder.stack(tuple(recorder.site(*place) for place in reversed(places)))
-        task = loop.current
-        recorder.add(Blocked, loop.id, recorder.now(), 0 if task is None else task.id, since - recorder.origin, stack, late)
+        recorder.add(Blocked, loop.id, recorder.now(), task, since - recorder.origin, stack, late)
 
 
 def _while_it_kept_the_gil(places: list[Place]) -> tuple[list[Place], bool]:
@@ -173,10 +173,10 @@ class Watch:
         for loop, seen in list(self._loops.items()):
             try:
                 if self._is_due(loop, seen, now):
-                    began = self._began(loop) or seen[1]
+                    began, state = self._began(loop) or seen[1], loop.current
                     places = _frames(loop.ident)
                     if loop.run_end == seen[0]:
-                        self._samples.blocked(loop, places, (began, late))
+                        self._samples.blocked(loop, places, (0 if state is None else state.id, began, late))
             except Exception as error:
                 self._recorder.failed(error)
 
