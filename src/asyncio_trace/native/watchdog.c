@@ -111,7 +111,7 @@ sample(const Watched *watched, int64_t asked)
     if (core.active && loop->trace == core.trace && is_running(loop) && loop->run_end == watched->run_end) {
         int64_t since = loop->current != NULL ? loop->step_start : watched->since;
         PyObject *frames = frames_of_run(loop);
-        PyObject *times = Py_BuildValue("(LL)", (long long)since, (long long)(system_clock() - asked));
+        PyObject *times = Py_BuildValue("(LL)", (long long)since, (long long)(plain_clock() - asked));
         if (frames == NULL || times == NULL) {
             failed(0);
         }
@@ -167,7 +167,7 @@ watch_loops(void *unused)
         until.tv_sec += (time_t)(ns / 1000000000);
         until.tv_nsec = (long)(ns % 1000000000);
         pthread_cond_timedwait(&W.wake, &W.mutex, &until);
-        int64_t asked = system_clock();
+        int64_t asked = plain_clock();
         if (W.stopping || !look(asked) || is_finalizing()) {
             continue;
         }
