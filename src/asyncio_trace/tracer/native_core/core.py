@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from functools import partial
@@ -68,7 +67,7 @@ class NativeCore(PythonCore):
         recorder.add(LoopStarted, state.id, state.select_end, name, recorder.thread())
         state.run_end = recorder.clock()
         setattr(loop, ATTRIBUTE, state)
-        if recorder.clock is time.monotonic_ns:
+        if recorder.clock is _native.clock:
             _native.watch(state, period_ns(self.block_threshold_ns))
         for task in tasks_of(loop):
             if id(task) not in self.tasks.by_address:
