@@ -169,7 +169,8 @@ set_current(LoopState *loop, TaskState *state)
 int buffer_init(PyObject *module);
 
 /* clock.c */
-int64_t system_clock(void);
+void clock_init(void);
+int64_t system_clock(void); /* with the GIL */
 int64_t python_clock(void);
 static inline int64_t
 now(void)
