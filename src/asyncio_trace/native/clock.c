@@ -10,8 +10,8 @@
 
 #include <time.h>
 
-static int64_t
-read_system(void)
+int64_t
+plain_clock(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -82,7 +82,7 @@ side_by_side(void)
 {
     Reading now;
     uint64_t before = __rdtsc();
-    now.ns = read_system();
+    now.ns = plain_clock();
     uint64_t after = __rdtsc();
     now.ticks = before + (after - before) / 2;
     int64_t since = now.ns - C.base.ns;
@@ -117,7 +117,7 @@ int64_t
 system_clock(void)
 {
     if (!C.usable) {
-        return told(read_system());
+        return told(plain_clock());
     }
     uint64_t since = __rdtsc() - C.latest.ticks; /* of a counter that was put back: huge */
     if (since >= C.span) {
@@ -136,7 +136,7 @@ clock_init(void)
 int64_t
 system_clock(void)
 {
-    return read_system();
+    return plain_clock();
 }
 
 #endif

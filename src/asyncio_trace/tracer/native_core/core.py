@@ -131,21 +131,11 @@ class NativeCore(PythonCore):
 
 
 class NativeFutures(Futures):
-    """Futures whose sentinels are the extension's."""
+    """Futures of asyncio's in C have no sentinel, see types.c; those of all others are the extension's."""
 
     def __init__(self, recorder: NativeRecorder, table: Any) -> None:
         self._table = table
         super().__init__(recorder)
-
-    def hide(self) -> None:
-        """Hide sentinels from the program."""
-        super().hide()
-        _native.hide_sentinels(True)
-
-    def release(self) -> None:
-        """Leave every future as if we had never been there."""
-        _native.hide_sentinels(False)
-        super().release()
 
     def _new_table(self) -> dict[int, int]:
         table: dict[int, int] = self._table
