@@ -95,16 +95,12 @@ def test_an_address_that_is_used_again_means_the_new_future(core: str) -> None:
         def making(number: int) -> asyncio.Future[Any]:
             return loop.create_future() if number % 2 else WithInit()
 
-        addresses = set()
         for number in range(40):
             future = making(number)
-            addresses.add(id(future))
             if number % 3 == 0:
                 loop.call_soon(future.set_result, number)
                 await future
             del future
-        gc.collect()
-        assert len(addresses) < 40
 
     with traced(core) as recording:
         ASYNCIO.run(main)
