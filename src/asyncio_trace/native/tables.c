@@ -38,7 +38,7 @@ table_number(Table *table, const void *address)
     return slot->key == 0 ? 0 : slot->number;
 }
 
-/* Whether a task has ended (unless it was cancelled: whoever awaits it may still ask why) or died. */
+/* Whether a task that does not tell when it is let go has died. */
 static int
 is_over(const Table *table, const Slot *slot)
 {
@@ -46,10 +46,10 @@ is_over(const Table *table, const Slot *slot)
         return 0;
     }
     TaskState *state = (TaskState *)slot->value;
-    return (state->reference != NULL && weak_target(state->reference) == Py_None) || (state->done && !state->cancel_cause.set);
+    return state->reference != NULL && weak_target(state->reference) == Py_None;
 }
 
-/* Make room, and forget tasks that are over. */
+/* Make room, and forget tasks that have died. */
 static int
 resize(Table *table)
 {
