@@ -32,7 +32,7 @@ from asyncio_trace.recording.reader import RecordingReader
 from asyncio_trace.tracer import session
 
 SIZES = (100_000, 1_000_000, 10_000_000)
-MEASURED = ("switch", "spawn", "mixed")
+MEASURED = ("switch", "spawn")
 BEGIN = "<!-- scale: written by benchmarks/scale.py, not by hand -->"
 END = "<!-- end of scale -->"
 PLOT = report.PAGE.parents[1] / "images/scale.svg"
