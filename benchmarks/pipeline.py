@@ -69,7 +69,20 @@ def _phases(program: list[str], folder: Path) -> tuple[int, dict[str, float]]:
 
     recording = folder / "phases.atrace"
     marks = [time.perf_counter()]
-    child.run(program, shown=program, recording=str(recording), core="auto", loop=None, force=False)
+    child.run(
+        program,
+        recording=str(recording),
+        argv=program,
+        core="auto",
+        loop=None,
+        force=False,
+        block_threshold_ns=100_000_000,
+        ring=None,
+        when=None,
+        group=None,
+        children=False,
+        child=False,
+    )
     marks.append(time.perf_counter())
     trace = load(recording)
     marks.append(time.perf_counter())

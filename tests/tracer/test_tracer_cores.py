@@ -90,12 +90,12 @@ def from_task_1(events: list[Any]) -> list[Any]:
     """With default names counted from the first one here: asyncio counts on through the process."""
     names = (event[2] for event in events if event[0] == "TaskNamed")
     first = next((int(name[5:]) for name in names if name.startswith("Task-")), 0)
-    return [
-        (kind, rest[0], f"Task-{int(rest[1][5:]) - first}")
-        if kind == "TaskNamed" and rest[1].startswith("Task-")
-        else (kind, *rest)
-        for kind, *rest in events
-    ]
+
+    def counted(part: Any) -> Any:
+        number = part[5:] if isinstance(part, str) and part.startswith("Task-") else ""
+        return f"Task-{int(number) - first}" if number.isdecimal() else part
+
+    return [tuple(map(counted, event)) for event in events]
 
 
 def spelled(record: Any, reader: RecordingReader) -> Any:

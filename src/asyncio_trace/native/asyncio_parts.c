@@ -29,11 +29,34 @@ find_method(PyTypeObject *type, const char *name, int flags)
     PyMethodDef *found = NULL;
     if (Py_IS_TYPE(descriptor, &PyMethodDescr_Type)) {
         found = ((PyMethodDescrObject *)descriptor)->d_method;
-        if (found->ml_flags != flags) {
+        if (flags != ANY_FLAGS && found->ml_flags != flags) {
             found = NULL;
         }
     }
     Py_DECREF(descriptor);
+    return found;
+}
+
+/* Where in a task its name is, told by one whose name is like no other object in it. Before 3.12 a default name is made with the task;
+ * since, it is made when somebody asks for it, which takes longer than all that we do for a short task.
+ */
+static Py_ssize_t
+find_name_in(PyObject *task)
+{
+    PyObject *name = PyObject_CallMethodNoArgs(task, names.get_name);
+    Py_ssize_t found = 0;
+    for (Py_ssize_t at = sizeof(PyObject); name != NULL && at + (Py_ssize_t)sizeof(void *) <= Py_TYPE(task)->tp_basicsize;
+         at += sizeof(void *)) {
+        if (*(PyObject **)((char *)task + at) == name) {
+            if (found != 0) {
+                Py_DECREF(name);
+                return 0;
+            }
+            found = at;
+        }
+    }
+    Py_XDECREF(name);
+    PyErr_Clear();
     return found;
 }
 
@@ -58,7 +81,9 @@ parts_init(PyObject *found)
         return -1;
     }
     parts.queues_file = Py_NewRef(((PyCodeObject *)parts.puts)->co_filename);
-    if (makers == NULL || !PyTuple_Check(makers) || parts.wakes_reader == NULL) {
+    PyObject *steps = PyDict_GetItemString(found, "python_steps"), *probed = PyDict_GetItemString(found, "probed_task");
+    if (makers == NULL || !PyTuple_Check(makers) || parts.wakes_reader == NULL || steps == NULL || !PyTuple_Check(steps)
+        || PyTuple_GET_SIZE(steps) != 2 || probed == NULL || !Py_IS_TYPE(probed, core.task_type)) {
         PyErr_SetString(PyExc_TypeError, "parts are missing");
         return -1;
     }
@@ -66,11 +91,16 @@ parts_init(PyObject *found)
     for (Py_ssize_t index = 0; index < PyTuple_GET_SIZE(makers) && index < 16; index++) {
         parts.makers[parts.makers_count++] = Py_NewRef(PyTuple_GET_ITEM(makers, index));
     }
+    parts.python_steps[0] = Py_NewRef(PyTuple_GET_ITEM(steps, 0));
+    parts.python_steps[1] = Py_NewRef(PyTuple_GET_ITEM(steps, 1));
+    parts.task_name_at = find_name_in(probed);
+    parts.deque_append = find_method(parts.deque_type, "append", METH_O);
     parts.task_coro = find_getter(core.task_type, "_coro");
     parts.task_waiter = find_getter(core.task_type, "_fut_waiter");
     parts.future_state = find_getter(core.future_type, "_state");
     parts.future_exception = find_getter(core.future_type, "_exception");
     parts.step_self = find_getter(core.step_type, "__self__");
+    parts.future_loop = find_getter(core.future_type, "_loop");
     parts.task_cancelling = find_method(core.task_type, "cancelling", METH_NOARGS);
     return 0;
 }
@@ -133,26 +163,51 @@ is_loop_running(LoopState *loop)
     return ask_number("loop_runs", (PyObject *)loop) > 0;
 }
 
+/* Whether the state of a future is the one of this name. Futures in C say it by one object for each, and it is one of these. */
+static int
+is_name(PyObject *state, PyObject *name)
+{
+    return state == name
+           || (state != names.PENDING && state != names.FINISHED && state != names.CANCELLED && PyUnicode_Check(state)
+               && PyUnicode_Compare(state, name) == 0);
+}
+
+int
+is_pending(PyObject *future)
+{
+    PyObject *state = get_by(parts.future_state, core.future_type, future, names._state);
+    int is = state != NULL && is_name(state, names.PENDING);
+    if (state == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(state);
+    return is;
+}
+
 int
 outcome_of(PyObject *future, PyObject **exception)
 {
     int outcome = OUTCOME_RETURNED;
     PyObject *state = get_by(parts.future_state, core.future_type, future, names._state);
-    PyObject *error = get_by(parts.future_exception, core.future_type, future, names._exception);
-    if (state != NULL && PyUnicode_Check(state) && PyUnicode_CompareWithASCIIString(state, "CANCELLED") == 0) {
-        outcome = OUTCOME_CANCELLED;
+    if (state == NULL) {
+        PyErr_Clear();
     }
-    else if (error != NULL && error != Py_None) {
+    else if (is_name(state, names.CANCELLED)) {
+        Py_DECREF(state);
+        return OUTCOME_CANCELLED;
+    }
+    Py_XDECREF(state);
+    PyObject *error = get_by(parts.future_exception, core.future_type, future, names._exception);
+    if (error == NULL) {
+        PyErr_Clear();
+    }
+    else if (error != Py_None) {
         outcome = OUTCOME_RAISED;
         if (exception != NULL) {
             *exception = Py_NewRef(error);
         }
     }
-    Py_XDECREF(state);
     Py_XDECREF(error);
-    if (PyErr_Occurred()) {
-        PyErr_Clear();
-    }
     return outcome;
 }
 

@@ -156,17 +156,6 @@ callable_new(PyObject *callback, LoopState *loop, int kind, const Cause *cause)
     return (PyObject *)self;
 }
 
-/* The task whose step or wake-up a callback is; borrowed. */
-static PyObject *
-any_task_of_step(PyObject *callback)
-{
-    PyObject *task = task_of_step(callback);
-    if (task == NULL && PyMethod_Check(callback)) {
-        task = PyMethod_GET_SELF(callback); /* a task in Python */
-    }
-    return task;
-}
-
 /* new_callable(kind, callback, loop, what): for the Python side. `what` is the task's state, the cause, (due, site) or the cause's kind. */
 PyObject *
 callable_of(PyObject *Py_UNUSED(module), PyObject *args)
@@ -437,21 +426,21 @@ create_future(PyObject *method, PyObject *const *args, size_t flagged, PyObject 
     loop->making = 1;
     PyObject *future = PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
     loop->making = 0;
-    if (future != NULL && is_followed(loop) && table_get(core.futures, future) == NULL) {
+    if (future != NULL && is_followed(loop) && table_number(core.futures, future) == 0) {
         future_made(loop, future);
     }
     Py_DECREF(loop);
     return future;
 }
 
-/* Whether a task is made in asyncio's own way: no factory, not eager. */
+/* Whether a task is made in asyncio's own way: no factory, and no words but these. */
 static int
 makes_plainly(PyObject *loop, PyObject *kwnames)
 {
     for (Py_ssize_t index = 0; kwnames != NULL && index < PyTuple_GET_SIZE(kwnames); index++) {
         PyObject *word = PyTuple_GET_ITEM(kwnames, index);
-        if (word != names.context && PyUnicode_CompareWithASCIIString(word, "name") != 0
-            && PyUnicode_CompareWithASCIIString(word, "context") != 0) {
+        if (word != names.context && PyUnicode_Compare(word, names.eager_start) != 0
+            && PyUnicode_CompareWithASCIIString(word, "name") != 0 && PyUnicode_CompareWithASCIIString(word, "context") != 0) {
             return 0;
         }
     }
@@ -472,13 +461,12 @@ create_task(PyObject *method, PyObject *const *args, size_t flagged, PyObject *k
     if (loop == NULL) {
         return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
     }
-    if (count != 2 || !makes_plainly(args[0], kwnames)) {
-        return PyObject_Vectorcall(CAREFUL(method), args, flagged, kwnames);
-    }
+    int is_plain = count == 2 && makes_plainly(args[0], kwnames);
     Py_INCREF(loop);
-    loop->making = 1;
-    PyObject *task = PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
-    loop->making = 0;
+    loop->creating++;
+    PyObject *task = PyObject_Vectorcall(is_plain ? ORIGINAL(method) : CAREFUL(method), args, flagged, kwnames);
+    loop->creating--;
+    eager_record(loop);
     Py_DECREF(loop);
     return task;
 }
@@ -500,7 +488,11 @@ is_running(PyObject *method, PyObject *const *args, size_t flagged, PyObject *kw
     if (loop != NULL && loop->nascent != NULL) {
         return PyObject_Vectorcall(CAREFUL(method), args, flagged, kwnames);
     }
-    return PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
+    PyObject *running = PyObject_Vectorcall(ORIGINAL(method), args, flagged, kwnames);
+    if (loop != NULL && running == Py_True) {
+        eager_asked(loop);
+    }
+    return running;
 }
 
 /* In C so that no frame of ours lies beneath the program, where debug mode would show it. */

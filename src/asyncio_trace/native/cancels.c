@@ -25,6 +25,7 @@ is_marked(PyObject *task)
 static PyObject *
 cancel_and_tell(PyObject *task, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
+    core.cancel_calls++;
     TaskState *state = core.active ? task_state(task) : NULL;
     if (state == NULL || is_marked(task)) {
         return original(task, args, count, kwnames);
@@ -48,6 +49,12 @@ cancel_and_tell(PyObject *task, PyObject *const *args, Py_ssize_t count, PyObjec
     Py_XDECREF(must);
     Py_DECREF(state);
     return result;
+}
+
+int
+are_cancels_counted(void)
+{
+    return original != NULL;
 }
 
 /* watch_cancels(on) */

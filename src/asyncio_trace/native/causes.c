@@ -12,12 +12,25 @@ is_outside(int64_t kind)
 Cause
 current_cause(LoopState *loop, Frame *frame)
 {
+    return current_cause_at(loop, frame, NULL);
+}
+
+/* The same; `at`, if given, gets the time now. */
+Cause
+current_cause_at(LoopState *loop, Frame *frame, int64_t *at)
+{
     int on_its_thread = PyThread_get_thread_ident() == loop->ident;
     if (loop->cause.set && loop->cause.kind == WAKER_IO && frame != NULL && on_its_thread
         && (PyObject *)frame_code(frame) == parts.wakes_reader && is_stream_reader_callback(loop->callback)) {
+        if (at != NULL) {
+            *at = now();
+        }
         return loop->cause; /* the commonest relay, told without a walk */
     }
     Cause cause = {.ns = now(), .set = 1};
+    if (at != NULL) {
+        *at = cause.ns;
+    }
     int64_t site = site_find(frame, on_its_thread ? loop->running : NULL);
     if (site < 0) {
         cause.kind = WAKER_SIGNAL;

@@ -17,6 +17,7 @@ enum { STEP_WAITING, STEP_YIELDED, STEP_DONE, STEP_CUT };
 enum { TASK_EAGER = 1 };
 
 typedef struct eager_step EagerFrame;
+typedef struct resolving Resolving;
 
 /* What made something ready. */
 typedef struct {
@@ -32,7 +33,7 @@ typedef struct {
     int64_t cancels;
     Cause wake;
     Cause cancel_cause;
-    PyObject *name;      /* str or NULL */
+    PyObject *name;      /* str, or int of a default name that nobody has asked for, or NULL */
     PyObject *reference; /* weak reference to the task once it outlives a step, or NULL */
     int done;
 } TaskState;
@@ -51,32 +52,44 @@ typedef struct {
     TaskState *stepping_state; /* its state; not held */
     int64_t step_start, run_end, select_end;
     Cause step_wake;
-    uintptr_t resolved;
+    uintptr_t resolved; /* the future that was resolved last in this run */
     Cause resolved_cause;
+    Resolving *resolving; /* it, while it is being resolved, on the stack of who does it; or NULL */
     int making;
     uintptr_t made;
     int64_t made_ns;
     PyObject *nascent; /* weak reference or NULL */
     PyObject *eager;   /* list */
-    PyObject *fresh;   /* list */
+    PyObject *fresh;   /* list of tasks that were made or woken in this run */
+    int64_t cancel_calls; /* up to which those have been looked at */
     PyObject *signals; /* dict */
-    EagerFrame *newborn;  /* an eager task that is being made, on the stack of who makes it; or NULL */
-    EagerFrame *eager_step; /* the innermost such that has begun its first step, or NULL */
+    int creating;            /* `create_task` of the loop is on, which may name the task only when it is made */
+    struct {
+        TaskState *state; /* held; NULL if there is none */
+        PyObject *task;   /* held */
+        Cause cause;
+        int64_t start, end;
+    } eager_over;            /* the eager step that is over, but not recorded, since its task has no name yet */
+    EagerFrame *eager_step; /* the innermost eager task that is in its first step, on the stack of who makes it; or NULL */
     Frame *running;    /* the frame that runs the current handle: walks end there; NULL between handles */
     int64_t trace;     /* which trace it belongs to */
     PyObject *weakreflist;
 } LoopState;
 
-/* Address to object, open addressing; the objects are held, the addresses are not. */
+/* Address to object or number, open addressing; the objects are held, what is at the addresses is not. */
 typedef struct {
-    uintptr_t key;
-    PyObject *value;
+    uintptr_t key; /* 0: free */
+    union {
+        PyObject *value;
+        int64_t number;
+    };
 } Slot;
 
 typedef struct {
     PyObject_HEAD
     Slot *slots;
-    size_t mask, used, filled;
+    size_t mask, used;
+    int of_numbers; /* and not of objects */
 } Table;
 
 typedef struct {
@@ -87,7 +100,7 @@ typedef struct {
 } Sentinel;
 
 extern PyTypeObject *TaskState_Type, *LoopState_Type, *Table_Type, *Sentinel_Type, *Buffer_Type;
-extern PyTypeObject *Handle_Type, *TimerHandle_Type, *Callable_Type;
+extern PyTypeObject *Callable_Type;
 
 typedef struct {
     int64_t trace; /* number of the trace that is running, 0 if none */
@@ -97,10 +110,11 @@ typedef struct {
     int64_t origin;
     PyObject *clock; /* a Python clock, or NULL for the system's */
     int64_t next_id;
+    int64_t cancel_calls; /* how often `cancel` of a task was called */
     /* of this trace */
     PyObject *recorder;
     Table *tasks;   /* address to TaskState */
-    Table *futures; /* address to int */
+    Table *futures; /* address to number, of those that are pending */
     PyObject *slow; /* namespace of Python functions that take over where it is rare */
     PyObject *modules; /* sys.modules */
     PyObject *yielded; /* what stands for `Cause.set == 2` in Python */
@@ -116,8 +130,6 @@ typedef struct {
     PyTypeObject *future_type, *task_type, *step_type, *iterator_type;
     PyObject *handle_base, *timer_base;
     Py_ssize_t at_callback, at_args, at_cancelled, at_loop, at_source, at_repr, at_context, at_when, at_scheduled;
-    PyObject *add_done_callback;     /* of Future, unbound */
-    PyObject *empty_context;
     PyObject *sleep_over;            /* futures._set_result_unless_cancelled */
     PyObject *base_call_soon_inner;  /* BaseEventLoop._call_soon */
 } Core;
@@ -130,7 +142,7 @@ extern Core core;
     X(get_name) X(_call_soon) X(append) X(context) X(_task_factory) X(loop) X(eager_start) X(_scheduled) X(__qualname__) \
     X(time) X(get_debug) X(current_task) X(task) X(get_task_factory) X(_loop) X(call_exception_handler) X(failed) X(_protocol) \
     X(_thread_id) X(Task) X(run) X(_bound_value) X(_parties) X(_maxsize) X(_waiters) X(_queue) X(_callbacks) \
-    X(popleft) X(done) X(set_result) X(_value) X(_children) X(_tasks)
+    X(popleft) X(done) X(set_result) X(_value) X(_children) X(_tasks) X(PENDING) X(FINISHED) X(CANCELLED)
 #define DECLARE(NAME) PyObject *NAME;
 typedef struct { NAMES(DECLARE) } Names;
 extern Names names;
@@ -148,12 +160,17 @@ PyObject *method_new(Implementation run, PyObject *original);
 PyObject *foreign_method_new(vectorcallfunc call, PyObject *original, PyObject *careful);
 int methods_init(PyObject *module);
 
-/* state.c */
-int state_init(PyObject *module);
+/* tables.c */
+int tables_init(PyObject *module);
+Table *table_new(int of_numbers);
 PyObject *table_get(Table *table, const void *address); /* borrowed or NULL; sets no error */
 int table_set(Table *table, const void *address, PyObject *value);
+int64_t table_number(Table *table, const void *address); /* or 0 */
+int table_set_number(Table *table, const void *address, int64_t number);
 void table_remove(Table *table, const void *address);
-Table *table_new(void);
+
+/* state.c */
+int state_init(PyObject *module);
 TaskState *task_state(PyObject *task); /* borrowed, or NULL if it is not known (or one that died had its address) */
 TaskState *task_state_new(PyObject *task);
 int task_state_keep(TaskState *state, PyObject *task);
@@ -169,7 +186,9 @@ set_current(LoopState *loop, TaskState *state)
 int buffer_init(PyObject *module);
 
 /* clock.c */
-int64_t system_clock(void);
+void clock_init(void);
+int64_t system_clock(void); /* with the GIL */
+int64_t plain_clock(void);  /* the same time, within a microsecond, for who has no GIL */
 int64_t python_clock(void);
 static inline int64_t
 now(void)
@@ -208,11 +227,14 @@ void crowd_record(TaskState *waiting, PyObject *future, PyObject *crowd);
 
 /* causes.c */
 Cause current_cause(LoopState *loop, Frame *frame);
+Cause current_cause_at(LoopState *loop, Frame *frame, int64_t *at);
 
 /* futures.c */
 int futures_init(PyObject *module);
-int64_t future_follow(LoopState *loop, PyObject *future, int64_t creator, int64_t site);
-void future_resolved(LoopState *loop, Sentinel *sentinel, PyObject *future, Frame *frame);
+int64_t future_follow(LoopState *loop, PyObject *future, int64_t creator, int64_t site, int64_t at);
+void future_begins(LoopState *loop, PyObject *future, Frame *frame);
+void future_resolved(int64_t number, PyObject *future, const Cause *cause);
+void sentinel_told(LoopState *loop, Sentinel *sentinel, PyObject *future, Frame *frame);
 void future_made_resolved(int64_t made, PyObject *future, const Cause *cause);
 int is_maker(PyCodeObject *code);
 
@@ -223,21 +245,35 @@ void task_woken(LoopState *loop, PyObject *task, TaskState *state, PyObject *fut
 void task_step_over(LoopState *loop, TaskState *state, PyObject *task, const Cause *cause, int64_t start, int64_t end);
 void run_over(LoopState *loop, int64_t end);
 PyObject *task_of_step(PyObject *callback); /* borrowed; NULL if the callback is no step of a C task */
+PyObject *any_task_of_step(PyObject *callback); /* the same, also of a task in Python */
 PyObject *task_waits_on(PyObject *task);    /* new reference; NULL if nothing; sets no error */
 
-/* eager.c */
+/* making.c */
+int is_making(void);
 void eager_asked(LoopState *loop);
 void eager_end_all(LoopState *loop);
-PyObject *eager_new(PyObject *self, LoopState *loop, PyObject *coro, PyObject *const *values, PyObject *kwnames);
+void eager_record(LoopState *loop);
+PyObject *make_future(PyObject *loop, LoopState *state);
+PyObject *make_task(PyObject *loop, LoopState *state, PyObject *coro, PyObject *const *values, PyObject *kwnames, int is_eager);
+void constructors_change(void);
+void constructors_restore(void);
+
+/* types.c */
+int types_init(void);
+int types_change(void);
+void types_restore(void);
+void resolving_done(Resolving *resolving);
+int tells_of_futures(PyTypeObject *type);
+int tells_of_its_end(PyObject *task);
 
 /* handles.c */
-int handles_init(PyObject *module);
+int handles_init(void);
 PyObject *handle_base_run(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *step_handle_new(PyObject *callback, PyObject *const *args, Py_ssize_t count, PyObject *loop, PyObject *context);
 PyObject *handle_new(PyObject *callback, PyObject *const *args, Py_ssize_t count, PyObject *loop, PyObject *context,
-                     LoopState *state, TaskState *task, const Cause *cause);
-
+                     const Cause *cause);
 PyObject *timer_handle_new(PyObject *when, PyObject *callback, PyObject *const *args, Py_ssize_t count, PyObject *loop,
-                           PyObject *context, LoopState *state, int64_t due, int64_t site);
+                           PyObject *context, int64_t due, int64_t site);
 
 /* loop.c */
 PyObject *loop_method(const char *name, PyObject *original);

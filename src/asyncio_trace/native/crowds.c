@@ -20,8 +20,7 @@ id_of_pending(PyObject *thing)
     if (state != NULL) {
         return state->done ? 0 : state->id;
     }
-    PyObject *number = table_get(core.futures, thing);
-    return number == NULL ? 0 : PyLong_AsLongLong(number);
+    return table_number(core.futures, thing);
 }
 
 typedef struct {

@@ -157,7 +157,7 @@ generator_frame(PyGenObject *generator)
 #endif
 }
 
-/* What a suspended generator, coroutine or async generator delegates to; NULL if nothing. New reference. */
+/* What a suspended generator, coroutine or async generator delegates to; NULL if nothing. Borrowed. */
 static inline PyObject *
 generator_awaits(PyGenObject *generator)
 {
@@ -165,17 +165,17 @@ generator_awaits(PyGenObject *generator)
     if (generator->gi_frame_state != FRAME_SUSPENDED_YIELD_FROM) {
         return NULL;
     }
-    return PyStackRef_AsPyObjectNew(_PyFrame_StackPeek(&generator->gi_iframe, 2));
+    return PyStackRef_AsPyObjectBorrow(_PyFrame_StackPeek(&generator->gi_iframe, 2));
 #elif PY_VERSION_HEX >= 0x030E0000
     if (generator->gi_frame_state != FRAME_SUSPENDED_YIELD_FROM) {
         return NULL;
     }
-    return PyStackRef_AsPyObjectNew(_PyFrame_StackPeek(&generator->gi_iframe));
+    return PyStackRef_AsPyObjectBorrow(_PyFrame_StackPeek(&generator->gi_iframe));
 #elif PY_VERSION_HEX >= 0x030D0000
     if (generator->gi_frame_state != FRAME_SUSPENDED_YIELD_FROM) {
         return NULL;
     }
-    return Py_NewRef(_PyFrame_StackPeek((Frame *)generator->gi_iframe));
+    return _PyFrame_StackPeek((Frame *)generator->gi_iframe);
 #else
     if (generator->gi_frame_state >= FRAME_CLEARED || generator->gi_frame_state == FRAME_CREATED
         || generator->gi_frame_state == FRAME_EXECUTING || generator->gi_frame_state == FRAME_COMPLETED) {
@@ -192,7 +192,7 @@ generator_awaits(PyGenObject *generator)
     if ((opcode != 151 && opcode != 150 && opcode != 240) || argument < 2) { /* RESUME, quickened, instrumented */
         return NULL;
     }
-    return Py_NewRef(_PyFrame_StackPeek(frame));
+    return _PyFrame_StackPeek(frame);
 #endif
 }
 

@@ -1,31 +1,14 @@
 /* Futures that are not tasks: who made each, who resolved it, even if nobody awaits it; see tracer/futures.py. */
 #include "asyncio_parts.h"
 
-static PyObject *context_word; /* ("context",) */
+#include <stddef.h>
+#include <structmember.h>
 
-static int
-follow(PyObject *future, int64_t number)
-{
-    Sentinel *sentinel = (Sentinel *)Sentinel_Type->tp_alloc(Sentinel_Type, 0);
-    PyObject *id = PyLong_FromLongLong(number);
-    int result = -1;
-    if (sentinel != NULL && id != NULL && table_set(core.futures, future, id) == 0) {
-        sentinel->future = number;
-        sentinel->address = (uintptr_t)future;
-        sentinel->table = (Table *)Py_NewRef((PyObject *)core.futures);
-        PyObject *args[] = {future, (PyObject *)sentinel, core.empty_context};
-        PyObject *done = PyObject_Vectorcall(core.add_done_callback, args, 2, context_word);
-        result = done == NULL ? -1 : 0;
-        Py_XDECREF(done);
-    }
-    Py_XDECREF(sentinel);
-    Py_XDECREF(id);
-    return result;
-}
+PyTypeObject *Sentinel_Type;
 
-/* Take in a future; its id. Sets no error. */
+/* Take in a future that was made, or found, at a time; its id. Sets no error. */
 int64_t
-future_follow(LoopState *loop, PyObject *future, int64_t creator, int64_t site)
+future_follow(LoopState *loop, PyObject *future, int64_t creator, int64_t site, int64_t at)
 {
     int64_t number = core.next_id++;
     PyTypeObject *type = Py_TYPE(future);
@@ -42,19 +25,16 @@ future_follow(LoopState *loop, PyObject *future, int64_t creator, int64_t site)
         type_name = string_of(name);
         Py_XDECREF(name);
     }
-    int64_t fields[] = {number, now(), loop->id, creator, site, type_name};
+    int64_t fields[] = {number, at, loop->id, creator, site, type_name};
     stream_record(FUTURE_CREATED, fields, 6);
-    if (PyType_IsSubtype(type, core.future_type)) {
-        PyObject *state = get_by(parts.future_state, core.future_type, future, names._state);
-        int pending = state != NULL && PyUnicode_CompareWithASCIIString(state, "PENDING") == 0;
-        Py_XDECREF(state);
-        if (pending && follow(future, number) < 0) {
+    if (PyType_IsSubtype(type, core.future_type) && tells_of_futures(type)) {
+        if (is_pending(future) && table_set_number(core.futures, future, number) < 0) {
             failed(1);
         }
     }
     else {
         PyObject *id = PyLong_FromLongLong(number);
-        Py_XDECREF(ask_slow("follow_python_future", future, id, NULL));
+        Py_XDECREF(ask_slow("follow_in_python", future, id, NULL));
         Py_XDECREF(id);
     }
     if (PyErr_Occurred()) {
@@ -70,14 +50,33 @@ record_resolved(int64_t number, int outcome, const Cause *cause)
     stream_record(FUTURE_RESOLVED, fields, 6);
 }
 
-/* A future was resolved by the code at `frame`. */
+/* Take in a future that is being made by the code at `frame`. */
 void
-future_resolved(LoopState *loop, Sentinel *sentinel, PyObject *future, Frame *frame)
+future_begins(LoopState *loop, PyObject *future, Frame *frame)
 {
+    int64_t at;
+    Cause cause = current_cause_at(loop, frame, &at);
+    future_follow(loop, future, loop->current != NULL && cause.kind == WAKER_TASK ? loop->current->id : 0, cause.site, at);
+}
+
+void
+future_resolved(int64_t number, PyObject *future, const Cause *cause)
+{
+    record_resolved(number, outcome_of(future, NULL), cause);
+}
+
+/* A sentinel tells that its future was resolved by the code at `frame`. */
+void
+sentinel_told(LoopState *loop, Sentinel *sentinel, PyObject *future, Frame *frame)
+{
+    if (sentinel->table != core.futures || table_number(core.futures, (void *)sentinel->address) != sentinel->future) {
+        return; /* it was told already */
+    }
     Cause cause = current_cause(loop, frame);
     loop->resolved = sentinel->address;
     loop->resolved_cause = cause;
-    record_resolved(sentinel->future, outcome_of(future, NULL), &cause);
+    table_remove(core.futures, (void *)sentinel->address);
+    future_resolved(sentinel->future, future, &cause);
 }
 
 /* A future that asyncio made for a wait of its own is resolved; say so only if it got no plain result. */
@@ -90,9 +89,49 @@ future_made_resolved(int64_t made, PyObject *future, const Cause *cause)
     }
 }
 
-int
-futures_init(PyObject *Py_UNUSED(module))
+/* -- sentinels: what the Python side puts on a future that does not tell (types.c) -------------------------------------------- */
+
+static void
+sentinel_dealloc(PyObject *self)
 {
-    context_word = PyTuple_Pack(1, names.context);
-    return context_word == NULL ? -1 : 0;
+    Sentinel *sentinel = (Sentinel *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    if (sentinel->table != NULL) {
+        if (table_number(sentinel->table, (void *)sentinel->address) == sentinel->future) {
+            table_remove(sentinel->table, (void *)sentinel->address);
+        }
+        Py_DECREF(sentinel->table);
+    }
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *
+sentinel_call(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    Py_RETURN_NONE; /* the trace has ended meanwhile */
+}
+
+static PyMemberDef sentinel_members[] = {
+    {"future", T_LONGLONG, offsetof(Sentinel, future), READONLY, NULL},
+    {"address", T_ULONGLONG, offsetof(Sentinel, address), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot sentinel_slots[] = {
+    {Py_tp_dealloc, sentinel_dealloc},
+    {Py_tp_call, sentinel_call},
+    {Py_tp_members, sentinel_members},
+    {0, NULL},
+};
+
+static PyType_Spec sentinel_spec = {
+    "asyncio_trace.tracer.native_core._native.Sentinel", sizeof(Sentinel), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, sentinel_slots,
+};
+
+int
+futures_init(PyObject *module)
+{
+    Sentinel_Type = (PyTypeObject *)PyType_FromSpec(&sentinel_spec);
+    return Sentinel_Type == NULL ? -1 : PyModule_AddObjectRef(module, "Sentinel", (PyObject *)Sentinel_Type);
 }

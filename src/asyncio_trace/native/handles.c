@@ -4,21 +4,23 @@
 #include "asyncio_parts.h"
 #include "runs.h"
 
-#include <structmember.h>
+static PyTypeObject *StepHandle_Type, *Handle_Type, *TimerHandle_Type;
 
-PyTypeObject *Handle_Type, *TimerHandle_Type;
-
+/* What ours have beside the slots of asyncio's, behind them. Those of steps have nothing: there are as many as there are tasks that are
+ * ready, and the collector goes over all of them.
+ */
 typedef struct {
-    LoopState *loop;
-    TaskState *task; /* whose step it runs, or NULL */
-    Cause cause;     /* of a callback: what queued it. Of a timer: ns is when it is due, site who set it */
-} Extra;
+    int64_t ns, kind, id, site; /* what queued it */
+} CallbackExtra;
+typedef struct {
+    int64_t due, site; /* site is of who set it */
+} TimerExtra;
 
 static Py_ssize_t handle_size, timer_size; /* of asyncio's own, where ours begins */
 
 #define SLOT(HANDLE, AT) (*(PyObject **)((char *)(HANDLE) + core.AT))
-#define EXTRA(HANDLE) \
-    ((Extra *)((char *)(HANDLE) + (PyType_IsSubtype(Py_TYPE(HANDLE), TimerHandle_Type) ? timer_size : handle_size)))
+#define CALLBACK_EXTRA(HANDLE) ((CallbackExtra *)((char *)(HANDLE) + handle_size))
+#define TIMER_EXTRA(HANDLE) ((TimerExtra *)((char *)(HANDLE) + timer_size))
 
 /* -- running ---------------------------------------------------------------------------------------------------------- */
 
@@ -140,38 +142,54 @@ run_callback(PyObject *handle, LoopState *loop, Cause cause)
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+/* The state of the loop of a handle that can be run in our way; NULL if asyncio's own is to be taken. Borrowed. */
+static inline LoopState *
+ready_to_run(PyObject *self)
+{
+    PyObject *loop = SLOT(self, at_loop);
+    if (SLOT(self, at_callback) == NULL || SLOT(self, at_args) == NULL || !PyTuple_CheckExact(SLOT(self, at_args))
+        || SLOT(self, at_context) == NULL) {
+        return NULL;
+    }
+    return loop == NULL ? NULL : loop_state_if_any(loop);
+}
+
+static PyObject *
+step_run(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    LoopState *loop = ready_to_run(self);
+    PyObject *task = loop == NULL ? NULL : any_task_of_step(SLOT(self, at_callback));
+    TaskState *state = task == NULL ? NULL : task_state(task);
+    if (state == NULL) {
+        return PyObject_CallOneArg(core.plain_handle_run, self);
+    }
+    return run_step(self, loop, state, task);
+}
+
 static PyObject *
 handle_run(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    Extra *extra = (Extra *)((char *)self + handle_size);
-    if (!is_followed(extra->loop) || SLOT(self, at_callback) == NULL || SLOT(self, at_args) == NULL
-        || !PyTuple_CheckExact(SLOT(self, at_args)) || SLOT(self, at_context) == NULL) {
+    LoopState *loop = ready_to_run(self);
+    if (loop == NULL) {
         return PyObject_CallOneArg(core.plain_handle_run, self);
     }
-    if (extra->task != NULL) {
-        PyObject *task = task_of_step(SLOT(self, at_callback));
-        if (task == NULL && PyMethod_Check(SLOT(self, at_callback))) {
-            task = PyMethod_GET_SELF(SLOT(self, at_callback)); /* a task in Python */
-        }
-        if (task != NULL) {
-            return run_step(self, extra->loop, extra->task, task);
-        }
-    }
-    return run_callback(self, extra->loop, extra->cause);
+    CallbackExtra *extra = CALLBACK_EXTRA(self);
+    Cause cause = {.ns = extra->ns, .kind = extra->kind, .id = extra->id, .site = extra->site, .set = 1};
+    return run_callback(self, loop, cause);
 }
 
 static PyObject *
 timer_run(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    Extra *extra = (Extra *)((char *)self + timer_size);
-    if (!is_followed(extra->loop) || SLOT(self, at_callback) == NULL || SLOT(self, at_args) == NULL
-        || !PyTuple_CheckExact(SLOT(self, at_args)) || SLOT(self, at_context) == NULL) {
+    LoopState *loop = ready_to_run(self);
+    if (loop == NULL) {
         return PyObject_CallOneArg(core.plain_handle_run, self);
     }
+    TimerExtra *extra = TIMER_EXTRA(self);
     int64_t at = now();
-    Cause cause = {.ns = extra->cause.ns < at ? extra->cause.ns : at, .kind = WAKER_TIMER, .site = extra->cause.site, .set = 1};
+    Cause cause = {.ns = extra->due < at ? extra->due : at, .kind = WAKER_TIMER, .site = extra->site, .set = 1};
     cause.id = name_of(SLOT(self, at_callback));
-    return run_callback(self, extra->loop, cause);
+    return run_callback(self, loop, cause);
 }
 
 /* `_run` of asyncio's own handles: I/O readiness, and whatever the Python side must look at. */
@@ -223,83 +241,71 @@ tuple_of(PyObject *const *args, Py_ssize_t count)
     return tuple;
 }
 
-/* A handle as `events.Handle(callback, args, loop, context)` makes it; of a task's step if `task` is given. */
-PyObject *
-handle_new(PyObject *callback, PyObject *const *args, Py_ssize_t count, PyObject *loop, PyObject *context, LoopState *state,
-           TaskState *task, const Cause *cause)
+/* An empty handle of a type of ours, with what `events.Handle(callback, args, loop, context)` puts into it. */
+static PyObject *
+new(PyTypeObject *type, PyObject *callback, PyObject *const *args, Py_ssize_t count, PyObject *loop, PyObject *context)
 {
     PyObject *tuple = tuple_of(args, count);
     context = context == NULL || context == Py_None ? PyContext_CopyCurrent() : Py_NewRef(context);
-    PyObject *self = tuple == NULL || context == NULL ? NULL : Handle_Type->tp_alloc(Handle_Type, 0);
+    PyObject *self = tuple == NULL || context == NULL ? NULL : type->tp_alloc(type, 0);
     if (self == NULL) {
         Py_XDECREF(tuple);
         Py_XDECREF(context);
         return NULL;
     }
     fill(self, callback, tuple, loop, context);
-    Extra *extra = (Extra *)((char *)self + handle_size);
-    extra->loop = (LoopState *)Py_NewRef((PyObject *)state);
-    extra->task = (TaskState *)Py_XNewRef((PyObject *)task);
-    if (cause != NULL) {
-        extra->cause = *cause;
+    return self;
+}
+
+/* A handle of a task's step. */
+PyObject *
+step_handle_new(PyObject *callback, PyObject *const *args, Py_ssize_t count, PyObject *loop, PyObject *context)
+{
+    return new(StepHandle_Type, callback, args, count, loop, context);
+}
+
+/* A handle of any other callback, which `cause` queues. */
+PyObject *
+handle_new(PyObject *callback, PyObject *const *args, Py_ssize_t count, PyObject *loop, PyObject *context, const Cause *cause)
+{
+    PyObject *self = new(Handle_Type, callback, args, count, loop, context);
+    if (self != NULL) {
+        *CALLBACK_EXTRA(self) = (CallbackExtra){cause->ns, cause->kind, cause->id, cause->site};
     }
     return self;
 }
 
+/* `events.TimerHandle(when, callback, args, loop, context)`, on its way into the loop's heap. */
 PyObject *
 timer_handle_new(PyObject *when, PyObject *callback, PyObject *const *args, Py_ssize_t count, PyObject *loop, PyObject *context,
-                 LoopState *state, int64_t due, int64_t site)
+                 int64_t due, int64_t site)
 {
-    PyObject *tuple = tuple_of(args, count);
-    context = context == NULL || context == Py_None ? PyContext_CopyCurrent() : Py_NewRef(context);
-    PyObject *self = tuple == NULL || context == NULL ? NULL : TimerHandle_Type->tp_alloc(TimerHandle_Type, 0);
-    if (self == NULL) {
-        Py_XDECREF(tuple);
-        Py_XDECREF(context);
-        return NULL;
+    PyObject *self = new(TimerHandle_Type, callback, args, count, loop, context);
+    if (self != NULL) {
+        SLOT(self, at_when) = Py_NewRef(when);
+        SLOT(self, at_scheduled) = Py_NewRef(Py_True);
+        *TIMER_EXTRA(self) = (TimerExtra){due, site};
     }
-    fill(self, callback, tuple, loop, context);
-    SLOT(self, at_when) = Py_NewRef(when);
-    SLOT(self, at_scheduled) = Py_NewRef(Py_True);
-    Extra *extra = (Extra *)((char *)self + timer_size);
-    extra->loop = (LoopState *)Py_NewRef((PyObject *)state);
-    extra->cause.ns = due;
-    extra->cause.site = site;
     return self;
 }
 
 /* -- types ------------------------------------------------------------------------------------------------------------ */
 
 static int
-handle_visit(PyObject *self, visitproc visit, void *arg, int is_timer)
+any_traverse(PyObject *self, visitproc visit, void *arg)
 {
-    Extra *extra = (Extra *)((char *)self + (is_timer ? timer_size : handle_size));
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(SLOT(self, at_callback));
     Py_VISIT(SLOT(self, at_args));
     Py_VISIT(SLOT(self, at_loop));
     Py_VISIT(SLOT(self, at_source));
     Py_VISIT(SLOT(self, at_context));
-    Py_VISIT(extra->loop);
     return 0;
 }
 
 static int
-handle_traverse(PyObject *self, visitproc visit, void *arg)
+any_clear(PyObject *self)
 {
-    return handle_visit(self, visit, arg, 0);
-}
-
-static int
-timer_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    return handle_visit(self, visit, arg, 1);
-}
-
-static void
-clear_all(PyObject *self, int is_timer)
-{
-    Extra *extra = (Extra *)((char *)self + (is_timer ? timer_size : handle_size));
     Py_CLEAR(SLOT(self, at_callback));
     Py_CLEAR(SLOT(self, at_args));
     Py_CLEAR(SLOT(self, at_cancelled));
@@ -307,37 +313,24 @@ clear_all(PyObject *self, int is_timer)
     Py_CLEAR(SLOT(self, at_source));
     Py_CLEAR(SLOT(self, at_repr));
     Py_CLEAR(SLOT(self, at_context));
-    if (is_timer) {
-        Py_CLEAR(SLOT(self, at_when));
-        Py_CLEAR(SLOT(self, at_scheduled));
-    }
-    Py_CLEAR(extra->loop);
-    Py_CLEAR(extra->task);
-}
-
-static int
-handle_clear(PyObject *self)
-{
-    clear_all(self, 0);
     return 0;
 }
 
-static int
-timer_clear(PyObject *self)
-{
-    clear_all(self, 1);
-    return 0;
-}
-
-static void
-any_dealloc(PyObject *self, int is_timer)
+static inline void
+let_go(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (type->tp_weaklistoffset > 0 && *(PyObject **)((char *)self + type->tp_weaklistoffset) != NULL) {
         PyObject_ClearWeakRefs(self);
     }
-    clear_all(self, is_timer);
+    any_clear(self);
+}
+
+static inline void
+set_free(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -345,84 +338,33 @@ any_dealloc(PyObject *self, int is_timer)
 static void
 handle_dealloc(PyObject *self)
 {
-    any_dealloc(self, 0);
+    let_go(self);
+    set_free(self);
 }
 
 static void
 timer_dealloc(PyObject *self)
 {
-    any_dealloc(self, 1);
+    let_go(self);
+    Py_CLEAR(SLOT(self, at_when));
+    Py_CLEAR(SLOT(self, at_scheduled));
+    set_free(self);
 }
 
-static PyObject *
-get_cause(PyObject *self, void *Py_UNUSED(closure))
-{
-    Cause cause = EXTRA(self)->cause;
-    return Py_BuildValue("(LLLL)", cause.ns, cause.kind, cause.id, cause.site);
-}
-
-static int
-set_cause(PyObject *self, PyObject *value, void *Py_UNUSED(closure))
-{
-    Cause *cause = &EXTRA(self)->cause;
-    if (value == NULL || !PyArg_ParseTuple(value, "LLLL", &cause->ns, &cause->kind, &cause->id, &cause->site)) {
-        return -1;
-    }
-    cause->set = 1;
-    return 0;
-}
-
-static int
-set_object(PyObject *self, PyObject *value, void *which)
-{
-    Extra *extra = EXTRA(self);
-    PyTypeObject *type = which == NULL ? LoopState_Type : TaskState_Type;
-    if (value == NULL || !Py_IS_TYPE(value, type)) {
-        PyErr_SetString(PyExc_TypeError, "not a state");
-        return -1;
-    }
-    if (which == NULL) {
-        Py_XSETREF(extra->loop, (LoopState *)Py_NewRef(value));
-    }
-    else {
-        Py_XSETREF(extra->task, (TaskState *)Py_NewRef(value));
-    }
-    return 0;
-}
-
-static PyObject *
-get_object(PyObject *self, void *which)
-{
-    Extra *extra = EXTRA(self);
-    PyObject *value = which == NULL ? (PyObject *)extra->loop : (PyObject *)extra->task;
-    return Py_NewRef(value == NULL ? Py_None : value);
-}
-
-static PyGetSetDef getset[] = {
-    {"_trace_loop", get_object, set_object, NULL, NULL},
-    {"_trace_state", get_object, set_object, NULL, "task"},
-    {"_trace_cause", get_cause, set_cause, NULL, NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
+static PyMethodDef step_methods[] = {{"_run", step_run, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+#define step_dealloc handle_dealloc
 static PyMethodDef handle_methods[] = {{"_run", handle_run, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
 static PyMethodDef timer_methods[] = {{"_run", timer_run, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
 
-static PyType_Slot handle_slots[] = {
-    {Py_tp_dealloc, handle_dealloc}, {Py_tp_traverse, handle_traverse}, {Py_tp_clear, handle_clear},
-    {Py_tp_methods, handle_methods}, {Py_tp_getset, getset}, {0, NULL},
-};
-
-static PyType_Slot timer_slots[] = {
-    {Py_tp_dealloc, timer_dealloc}, {Py_tp_traverse, timer_traverse}, {Py_tp_clear, timer_clear},
-    {Py_tp_methods, timer_methods}, {Py_tp_getset, getset}, {0, NULL},
-};
+#define SLOTS(NAME) \
+    {{Py_tp_dealloc, NAME##_dealloc}, {Py_tp_traverse, any_traverse}, {Py_tp_clear, any_clear}, {Py_tp_methods, NAME##_methods}, {0, NULL}}
+static PyType_Slot step_slots[] = SLOTS(step), handle_slots[] = SLOTS(handle), timer_slots[] = SLOTS(timer);
 
 static PyTypeObject *
-make(PyObject *base, const char *name, PyType_Slot *slots, Py_ssize_t *size)
+make(PyObject *base, const char *name, PyType_Slot *slots, size_t extra)
 {
-    *size = (((PyTypeObject *)base)->tp_basicsize + 7) / 8 * 8;
-    PyType_Spec spec = {name, (int)(*size + (Py_ssize_t)sizeof(Extra)), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
+    Py_ssize_t size = (((PyTypeObject *)base)->tp_basicsize + 7) / 8 * 8;
+    PyType_Spec spec = {name, (int)(size + (Py_ssize_t)extra), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
     PyObject *bases = PyTuple_Pack(1, base);
     PyObject *type = bases == NULL ? NULL : PyType_FromSpecWithBases(&spec, bases);
     Py_XDECREF(bases);
@@ -431,13 +373,12 @@ make(PyObject *base, const char *name, PyType_Slot *slots, Py_ssize_t *size)
 
 /* Make the types, once asyncio's are known (`core.handle_base`, `core.timer_base`, offsets). */
 int
-handles_init(PyObject *module)
+handles_init(void)
 {
-    Handle_Type = make(core.handle_base, "asyncio.events.Handle", handle_slots, &handle_size);
-    TimerHandle_Type = Handle_Type == NULL ? NULL : make(core.timer_base, "asyncio.events.TimerHandle", timer_slots, &timer_size);
-    if (TimerHandle_Type == NULL || PyModule_AddObjectRef(module, "Handle", (PyObject *)Handle_Type) < 0
-        || PyModule_AddObjectRef(module, "TimerHandle", (PyObject *)TimerHandle_Type) < 0) {
-        return -1;
-    }
-    return 0;
+    handle_size = (((PyTypeObject *)core.handle_base)->tp_basicsize + 7) / 8 * 8;
+    timer_size = (((PyTypeObject *)core.timer_base)->tp_basicsize + 7) / 8 * 8;
+    StepHandle_Type = make(core.handle_base, "asyncio.events.Handle", step_slots, 0);
+    Handle_Type = make(core.handle_base, "asyncio.events.Handle", handle_slots, sizeof(CallbackExtra));
+    TimerHandle_Type = make(core.timer_base, "asyncio.events.TimerHandle", timer_slots, sizeof(TimerExtra));
+    return StepHandle_Type == NULL || Handle_Type == NULL || TimerHandle_Type == NULL ? -1 : 0;
 }

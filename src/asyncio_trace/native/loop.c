@@ -2,6 +2,9 @@
  * with its own `_call_soon`, a task factory) goes to the Python side, which has the same meaning.
  */
 #include "asyncio_parts.h"
+#include "instances.h"
+
+static Whereabouts ready_at, closed_at, debug_at, thread_at, factory_at;
 
 static LoopState *
 find_state(PyObject *loop, int ask)
@@ -11,7 +14,8 @@ find_state(PyObject *loop, int ask)
     if (!core.active) {
         return NULL;
     }
-    if (loop == last_loop && last_state != NULL && last_state->trace == core.trace && weak_target(last_state->reference) == loop) {
+    if (loop == last_loop && last_state != NULL && last_state->trace == core.trace
+        && ((PyWeakReference *)last_state->reference)->wr_object == loop) {
         return last_state;
     }
     PyObject *found = PyObject_GetAttr(loop, names._asyncio_trace);
@@ -54,9 +58,9 @@ loop_state_if_any(PyObject *loop)
 }
 
 static int
-is_true_attribute(PyObject *object, PyObject *name)
+is_true_attribute(PyObject *object, PyObject *name, Whereabouts *place)
 {
-    PyObject *value = PyObject_GetAttr(object, name);
+    PyObject *value = instance_attribute(object, name, place);
     int is = value == NULL ? -1 : value == Py_False ? 0 : PyObject_IsTrue(value);
     Py_XDECREF(value);
     return is;
@@ -66,8 +70,8 @@ is_true_attribute(PyObject *object, PyObject *name)
 static int
 is_plain(PyObject *loop)
 {
-    int closed = is_true_attribute(loop, names._closed);
-    int debug = closed == 0 ? is_true_attribute(loop, names._debug) : 1;
+    int closed = is_true_attribute(loop, names._closed, &closed_at);
+    int debug = closed == 0 ? is_true_attribute(loop, names._debug, &debug_at) : 1;
     if (closed < 0 || debug < 0) {
         PyErr_Clear();
         return 0;
@@ -100,11 +104,17 @@ only_context(PyObject *const *args, Py_ssize_t count, PyObject *kwnames, PyObjec
     if (kwnames == NULL || PyTuple_GET_SIZE(kwnames) == 0) {
         return 0;
     }
+    static PyObject *seen; /* the words of asyncio's own C code: one tuple, of a string that is not interned */
     PyObject *name = PyTuple_GET_ITEM(kwnames, 0);
+    if (kwnames == seen) {
+        *context = args[count];
+        return 0;
+    }
     if (PyTuple_GET_SIZE(kwnames) != 1
         || (name != names.context && PyUnicode_CompareWithASCIIString(name, "context") != 0)) {
         return -1;
     }
+    Py_XSETREF(seen, Py_NewRef(kwnames));
     *context = args[count];
     return 0;
 }
@@ -148,9 +158,12 @@ classify(LoopState *loop, PyObject *callback, PyObject *const *args, Py_ssize_t 
     Frame *frame = frame_current();
     PyTypeObject *type = Py_TYPE(callback);
     *state = NULL;
+    if (loop->resolving != NULL) {
+        resolving_done(loop->resolving);
+    }
     if (type == Sentinel_Type) {
         if (count > 0) {
-            future_resolved(loop, (Sentinel *)callback, args[0], frame);
+            sentinel_told(loop, (Sentinel *)callback, args[0], frame);
         }
         return 1;
     }
@@ -195,7 +208,8 @@ classify(LoopState *loop, PyObject *callback, PyObject *const *args, Py_ssize_t 
             }
         }
     }
-    else if (PyMethod_Check(callback)) {
+    else if (PyMethod_Check(callback) && (PyMethod_GET_FUNCTION(callback) == parts.python_steps[0]
+                                          || PyMethod_GET_FUNCTION(callback) == parts.python_steps[1])) {
         PyObject *answer = ask_slow("python_step", (PyObject *)loop, callback, count > 0 ? args[0] : Py_None);
         if (answer != NULL && Py_IS_TYPE(answer, TaskState_Type)) {
             *state = (TaskState *)answer;
@@ -241,13 +255,16 @@ call_soon(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwn
         Py_DECREF(rest);
         return handle;
     }
-    PyObject *ready = PyObject_GetAttr(self, names._ready);
+    PyObject *ready = instance_attribute(self, names._ready, &ready_at);
     if (ready == NULL) {
         return NULL;
     }
-    PyObject *handle = handle_new(callback, args + 1, count - 1, self, context, loop, state, state == NULL ? &cause : NULL);
+    PyObject *handle = state != NULL ? step_handle_new(callback, args + 1, count - 1, self, context)
+                                     : handle_new(callback, args + 1, count - 1, self, context, &cause);
     if (handle != NULL) {
-        PyObject *appended = PyObject_CallMethodOneArg(ready, names.append, handle);
+        PyObject *appended = Py_IS_TYPE(ready, parts.deque_type) && parts.deque_append != NULL
+                                 ? parts.deque_append->ml_meth(ready, handle)
+                                 : PyObject_CallMethodOneArg(ready, names.append, handle);
         if (appended == NULL) {
             Py_CLEAR(handle);
         }
@@ -293,7 +310,7 @@ call_at(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnam
     if (scheduled == NULL) {
         return NULL;
     }
-    PyObject *handle = timer_handle_new(args[0], args[1], args + 2, count - 2, self, context, loop, due, site);
+    PyObject *handle = timer_handle_new(args[0], args[1], args + 2, count - 2, self, context, due, site);
     if (handle != NULL) {
         PyObject *pushed = PyObject_CallFunctionObjArgs(core.heappush, scheduled, handle, NULL);
         if (pushed == NULL) {
@@ -303,20 +320,6 @@ call_at(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnam
     }
     Py_DECREF(scheduled);
     return handle;
-}
-
-static PyObject *
-new_future(PyObject *self, LoopState *loop)
-{
-    static PyObject *word;
-    if (word == NULL && (word = PyTuple_Pack(1, names.loop)) == NULL) {
-        return NULL;
-    }
-    int before = loop->making;
-    loop->making = 1;
-    PyObject *future = PyObject_Vectorcall((PyObject *)core.future_type, &self, 0, word);
-    loop->making = before;
-    return future;
 }
 
 /* Take in a future that `create_future` has made. */
@@ -329,24 +332,39 @@ future_made(LoopState *loop, PyObject *future)
         loop->made_ns = now();
         return;
     }
-    Cause cause = current_cause(loop, frame);
-    future_follow(loop, future, loop->current != NULL && cause.kind == WAKER_TASK ? loop->current->id : 0, cause.site);
+    future_begins(loop, future, frame);
 }
 
 static PyObject *
 create_future(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
     LoopState *loop = loop_state(self);
-    if (loop == NULL || count != 0 || kwnames != NULL || is_true_attribute(self, names._debug)) {
+    if (loop == NULL || count != 0 || kwnames != NULL || is_true_attribute(self, names._debug, &debug_at)) {
         PyErr_Clear();
         return call_slow("create_future", self, args, count, kwnames);
     }
-    PyObject *future = new_future(self, loop);
+    PyObject *future = make_future(self, loop);
     if (future == NULL) {
         return NULL;
     }
     future_made(loop, future);
     return future;
+}
+
+/* `create_task` by a factory, in debug mode and the like; see `LoopState.creating`. */
+static PyObject *
+create_slowly(LoopState *loop, PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
+{
+    if (loop == NULL) {
+        return call_slow("create_task", self, args, count, kwnames);
+    }
+    Py_INCREF(loop);
+    loop->creating++;
+    PyObject *task = call_slow("create_task", self, args, count, kwnames);
+    loop->creating--;
+    eager_record(loop);
+    Py_DECREF(loop);
+    return task;
 }
 
 static PyObject *
@@ -355,7 +373,7 @@ create_task(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *k
     LoopState *loop = loop_state(self);
     Py_ssize_t words = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
     if (loop == NULL || count != 1 || words > 3 || !PyCoro_CheckExact(args[0]) || !is_plain(self)) {
-        return call_slow("create_task", self, args, count, kwnames);
+        return create_slowly(loop, self, args, count, kwnames);
     }
     int is_eager = 0;
     for (Py_ssize_t index = 0; index < words; index++) {
@@ -364,45 +382,18 @@ create_task(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *k
             is_eager = 1; /* before 3.14 the loop knows nothing of it */
         }
         else if (PyUnicode_CompareWithASCIIString(word, "name") != 0 && PyUnicode_CompareWithASCIIString(word, "context") != 0) {
-            return call_slow("create_task", self, args, count, kwnames);
+            return create_slowly(loop, self, args, count, kwnames);
         }
     }
-    PyObject *factory = PyObject_GetAttr(self, names._task_factory);
+    PyObject *factory = instance_attribute(self, names._task_factory, &factory_at);
     PyObject *task_type = PyObject_GetAttr(core.tasks_module, names.Task);
     Py_XDECREF(factory);
     Py_XDECREF(task_type);
     if (factory != Py_None || task_type != (PyObject *)core.task_type) {
         PyErr_Clear();
-        return call_slow("create_task", self, args, count, kwnames);
+        return create_slowly(loop, self, args, count, kwnames);
     }
-    if (is_eager) {
-        return eager_new(self, loop, args[0], args + 1, kwnames);
-    }
-    /* what `BaseEventLoop.create_task` does: Task(coro, loop=self, ...) */
-    static PyObject *kept_from, *kept_words; /* one set of words serves nearly every call */
-    if (kept_words == NULL || kept_from != kwnames) {
-        PyObject *all = PyTuple_New(words + 1);
-        if (all == NULL) {
-            return NULL;
-        }
-        PyTuple_SET_ITEM(all, 0, Py_NewRef(names.loop));
-        for (Py_ssize_t index = 0; index < words; index++) {
-            PyTuple_SET_ITEM(all, index + 1, Py_NewRef(PyTuple_GET_ITEM(kwnames, index)));
-        }
-        Py_XSETREF(kept_words, all);
-        Py_XSETREF(kept_from, Py_XNewRef(kwnames));
-    }
-    PyObject *all[5] = {args[0], self};
-    for (Py_ssize_t index = 0; index < words; index++) {
-        all[2 + index] = args[1 + index];
-    }
-    int before = loop->making;
-    loop->making = 1;
-    PyObject *used = Py_NewRef(kept_words);
-    PyObject *task = PyObject_Vectorcall((PyObject *)core.task_type, all, 1, used);
-    Py_DECREF(used);
-    loop->making = before;
-    return task;
+    return make_task(self, loop, args[0], args + 1, kwnames, is_eager); /* what `BaseEventLoop.create_task` does */
 }
 
 /* A future that is being made by a constructor, found where its class has an `__init__` of its own: `self` of that frame. */
@@ -442,7 +433,7 @@ youngest_made(PyObject *self)
                 PyErr_Clear();
                 return NULL;
             }
-            return table_get(core.futures, made) == NULL && task_state(made) == NULL ? made : NULL;
+            return table_number(core.futures, made) == 0 && task_state(made) == NULL ? made : NULL;
         }
     }
     return NULL;
@@ -471,6 +462,9 @@ eager_goes_on(PyObject *self, LoopState *loop)
 int
 asked_for_debug(LoopState *loop, PyObject *self)
 {
+    if (is_making()) {
+        return 1;
+    }
     Frame *frame = frame_current();
     if (frame != NULL && asks_for_debug(frame_code(frame)) && eager_goes_on(self, loop)) {
         return 1;
@@ -481,9 +475,8 @@ asked_for_debug(LoopState *loop, PyObject *self)
         Py_XSETREF(loop->nascent, PyWeakref_NewRef(made, NULL));
         return 1;
     }
-    if (made != NULL && table_get(core.futures, made) == NULL) {
-        Cause cause = current_cause(loop, frame);
-        future_follow(loop, made, loop->current != NULL && cause.kind == WAKER_TASK ? loop->current->id : 0, cause.site);
+    if (made != NULL && table_number(core.futures, made) == 0) {
+        future_begins(loop, made, frame);
     }
     return made != NULL;
 }
@@ -498,7 +491,7 @@ get_debug(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwn
     if (loop != NULL && !loop->making && !asked_for_debug(loop, self)) {
         return call_slow("get_debug", self, NULL, 0, NULL);
     }
-    return PyObject_GetAttr(self, names._debug);
+    return instance_attribute(self, names._debug, &debug_at);
 }
 
 static PyObject *
@@ -508,7 +501,7 @@ is_running(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kw
     if (count != 0 || kwnames != NULL || (loop != NULL && loop->nascent != NULL)) {
         return call_slow("is_running", self, args, count, kwnames);
     }
-    PyObject *thread = PyObject_GetAttr(self, names._thread_id);
+    PyObject *thread = instance_attribute(self, names._thread_id, &thread_at);
     if (thread == NULL) {
         return NULL;
     }

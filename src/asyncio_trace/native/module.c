@@ -57,8 +57,6 @@ set_up(PyObject *module, PyObject *found)
     PART(iterator_type, "iterator_type");
     PART(handle_base, "handle");
     PART(timer_base, "timer_handle");
-    PART(add_done_callback, "add_done_callback");
-    PART(empty_context, "empty_context");
     PART(sleep_over, "sleep_over");
     PART(base_call_soon_inner, "call_soon_inner");
     PART(plain_handle_run, "plain_handle_run");
@@ -84,8 +82,8 @@ set_up(PyObject *module, PyObject *found)
         || slot_at(core.handle_base, "_source_traceback", &core.at_source) < 0
         || slot_at(core.handle_base, "_repr", &core.at_repr) < 0
         || slot_at(core.handle_base, "_context", &core.at_context) < 0 || slot_at(core.timer_base, "_when", &core.at_when) < 0
-        || slot_at(core.timer_base, "_scheduled", &core.at_scheduled) < 0 || parts_init(found) < 0 || futures_init(module) < 0
-        || handles_init(module) < 0 || resources_init(module) < 0) {
+        || slot_at(core.timer_base, "_scheduled", &core.at_scheduled) < 0 || parts_init(found) < 0 || types_init() < 0
+        || handles_init() < 0 || resources_init(module) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -117,8 +115,8 @@ begin_trace(PyObject *Py_UNUSED(module), PyObject *args)
         PyErr_SetString(PyExc_RuntimeError, "a trace is running already");
         return NULL;
     }
-    Table *tasks = table_new(), *futures = table_new();
-    if (tasks == NULL || futures == NULL || stacks_begin() < 0) {
+    Table *tasks = table_new(0), *futures = table_new(1);
+    if (tasks == NULL || futures == NULL || stacks_begin() < 0 || types_change() < 0) {
         Py_XDECREF(tasks);
         Py_XDECREF(futures);
         return NULL;
@@ -126,6 +124,7 @@ begin_trace(PyObject *Py_UNUSED(module), PyObject *args)
     int error = stream_open(&target);
     if (error) {
         errno = error;
+        types_restore();
         Py_DECREF(tasks);
         Py_DECREF(futures);
         return PyErr_SetFromErrno(PyExc_OSError);
@@ -151,6 +150,7 @@ static PyObject *
 stop_trace(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
     core.active = 0;
+    types_restore();
     Py_RETURN_NONE;
 }
 
@@ -159,6 +159,7 @@ static PyObject *
 end_trace(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
     core.active = 0;
+    types_restore();
     stream_close();
     Py_BEGIN_ALLOW_THREADS
     stream_drain();
@@ -181,6 +182,7 @@ abandon(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
     core.active = 0;
     core.trace = 0;
+    types_restore();
     stream_abandon();
     Py_RETURN_NONE;
 }
@@ -232,6 +234,13 @@ row(PyObject *Py_UNUSED(module), PyObject *data)
     stream_row(view.buf, (size_t)view.len);
     PyBuffer_Release(&view);
     Py_RETURN_NONE;
+}
+
+/* clock() -> ns, as records have them and near enough to `time.monotonic_ns`. */
+static PyObject *
+read_clock(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromLongLong(system_clock());
 }
 
 static PyObject *
@@ -347,7 +356,7 @@ follow_future(PyObject *Py_UNUSED(module), PyObject *args)
     if (!core.active) {
         return PyLong_FromLong(0);
     }
-    return PyLong_FromLongLong(future_follow((LoopState *)loop, future, creator, site));
+    return PyLong_FromLongLong(future_follow((LoopState *)loop, future, creator, site, now()));
 }
 
 /* new_sentinel(number, address) -> Sentinel of a future, which the table of futures knows already. */
@@ -412,7 +421,6 @@ static PyMethodDef methods[] = {
     {"new_callable", callable_of, METH_VARARGS, NULL},
     {"new_sentinel", new_sentinel, METH_VARARGS, NULL},
     {"watch_cancels", watch_cancels, METH_O, NULL},
-    {"hide_sentinels", hide_sentinels, METH_O, NULL},
     {"set_up", set_up, METH_O, NULL},
     {"begin", begin_trace, METH_VARARGS, NULL},
     {"stop", stop_trace, METH_NOARGS, NULL},
@@ -425,6 +433,7 @@ static PyMethodDef methods[] = {
     {"outdated", outdated, METH_VARARGS, NULL},
     {"watch_runs", watch_runs, METH_O, NULL},
     {"position", position, METH_NOARGS, NULL},
+    {"clock", read_clock, METH_NOARGS, NULL},
     {"next_id", next_id, METH_NOARGS, NULL},
     {"error_number", error_number, METH_NOARGS, NULL},
     {"records", records, METH_NOARGS, NULL},
@@ -456,7 +465,8 @@ execute(PyObject *module)
         return -1; \
     }
     NAMES(INTERN)
-    return state_init(module) < 0 || methods_init(module) < 0 || callables_init(module) < 0 ? -1 : 0;
+    clock_init();
+    return state_init(module) < 0 || tables_init(module) < 0 || futures_init(module) < 0 || methods_init(module) < 0 || callables_init(module) < 0 ? -1 : 0;
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -41,7 +41,7 @@ bytes_room(Bytes *bytes, size_t more)
 void
 bytes_add(Bytes *bytes, const void *data, size_t size)
 {
-    unsigned char *to = bytes_room(bytes, size);
+    unsigned char *to = size > 0 ? bytes_room(bytes, size) : NULL;
     if (to != NULL) {
         memcpy(to, data, size);
         bytes->size += size;

@@ -33,6 +33,23 @@ end_eager(LoopState *loop)
     }
 }
 
+/* Put aside the error that is set, if one is: mostly none is, and asking is cheaper. */
+static inline void
+take_error(PyObject **type, PyObject **value, PyObject **traceback)
+{
+    if (PyErr_Occurred()) {
+        PyErr_Fetch(type, value, traceback);
+    }
+}
+
+static inline void
+give_back_error(PyObject *type, PyObject *value, PyObject *traceback)
+{
+    if (type != NULL || PyErr_Occurred()) {
+        PyErr_Restore(type, value, traceback);
+    }
+}
+
 static inline void
 run_begins(Run *run, LoopState *loop, TaskState *current)
 {
@@ -68,8 +85,8 @@ static inline void
 step_ends(Run *run, TaskState *state, PyObject *task)
 {
     LoopState *loop = run->loop;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *type = NULL, *value = NULL, *traceback = NULL;
+    take_error(&type, &value, &traceback);
     Py_INCREF(state); /* a task that ends is forgotten at once */
     loop->running = run->running;
     loop->stepping = run->outer_stepping;
@@ -87,7 +104,7 @@ step_ends(Run *run, TaskState *state, PyObject *task)
     }
     Py_DECREF(state);
     Py_DECREF(loop);
-    PyErr_Restore(type, value, traceback);
+    give_back_error(type, value, traceback);
 }
 
 static inline void
@@ -109,8 +126,8 @@ static inline void
 callback_ends(Run *run)
 {
     LoopState *loop = run->loop;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *type = NULL, *value = NULL, *traceback = NULL;
+    take_error(&type, &value, &traceback);
     loop->running = run->running;
     if (is_followed(loop)) {
         end_eager(loop);
@@ -126,7 +143,7 @@ callback_ends(Run *run)
     Py_XSETREF(loop->callback, run->outer_callback);
     Py_DECREF(run->callback);
     Py_DECREF(loop);
-    PyErr_Restore(type, value, traceback);
+    give_back_error(type, value, traceback);
 }
 
 #endif

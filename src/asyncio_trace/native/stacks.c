@@ -145,7 +145,7 @@ stack_read(PyObject *coro, int yields, PyObject **waits_on, PyObject **crowd)
         numbers_forget();
     }
     uint64_t hash = yields ? 77 : 0;
-    PyObject *awaiting = Py_NewRef(coro);
+    PyObject *awaiting = coro; /* the chain is held by its outer end, which the caller holds */
     while (awaiting != NULL && count < MOST_FRAMES) {
         PyTypeObject *type = Py_TYPE(awaiting);
         if (type != &PyCoro_Type && type != &PyGen_Type && type != &PyAsyncGen_Type) {
@@ -164,12 +164,8 @@ stack_read(PyObject *coro, int yields, PyObject **waits_on, PyObject **crowd)
         hash = (hash ^ (uint64_t)lasti) * 0xC2B2AE3D27D4EB4Full;
         hash ^= hash >> 29;
         count++;
-        PyObject *next = generator_awaits((PyGenObject *)awaiting);
-        /* the chain is held by its outer end, which the caller holds */
-        Py_DECREF(awaiting);
-        awaiting = next;
+        awaiting = generator_awaits((PyGenObject *)awaiting);
     }
-    
     int64_t number = 0;
     int depth = DEPTH_NONE;
     PyObject *thing = NULL;
@@ -178,14 +174,12 @@ stack_read(PyObject *coro, int yields, PyObject **waits_on, PyObject **crowd)
         *crowd = NULL;
     }
     if (!simple || count == MOST_FRAMES) {
-        Py_XDECREF(awaiting);
         if (ask_stack("read_stack", coro, yields, &number, &depth, &thing, crowd) < 0) {
             failed(0);
             return 0;
         }
     }
     else {
-        Py_XDECREF(awaiting);
         if (count == 0) {
             return 0;
         }

@@ -1,10 +1,10 @@
-/* What is known of loops and tasks while they live, and tables from addresses to it. See loop_state.py for the meanings. */
+/* What is known of loops and tasks while they live. See loop_state.py for the meanings. */
 #include "core.h"
 
 #include <stddef.h>
 #include <structmember.h>
 
-PyTypeObject *TaskState_Type, *LoopState_Type, *Table_Type, *Sentinel_Type;
+PyTypeObject *TaskState_Type, *LoopState_Type;
 
 /* -- causes as Python sees them --------------------------------------------------------------------------------------- */
 
@@ -155,11 +155,11 @@ weak_set_reference(PyObject *task)
     return NULL;
 }
 
-/* From now on tell a task by its weak reference: it outlives its step, and may die without another. */
+/* From now on tell a task by its weak reference, if it won't tell itself: it outlives its step, and may die without another. */
 int
 task_state_keep(TaskState *state, PyObject *task)
 {
-    if (state->reference != NULL) {
+    if (state->reference != NULL || tells_of_its_end(task)) {
         return 0;
     }
     PyObject *there = weak_set_reference(task);
@@ -243,6 +243,8 @@ loop_clear(PyObject *self)
     LoopState *loop = (LoopState *)self;
     Py_CLEAR(loop->recorder);
     Py_CLEAR(loop->current);
+    Py_CLEAR(loop->eager_over.state);
+    Py_CLEAR(loop->eager_over.task);
     Py_CLEAR(loop->callback);
     Py_CLEAR(loop->nascent);
     Py_CLEAR(loop->eager);
@@ -306,311 +308,12 @@ static PyType_Spec loop_spec = {
     "asyncio_trace.tracer.native_core._native.LoopState", sizeof(LoopState), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, loop_slots,
 };
 
-/* -- tables ----------------------------------------------------------------------------------------------------------- */
-
-#define REMOVED ((uintptr_t)1)
-
-static inline size_t
-spread(uintptr_t key)
-{
-    return (size_t)((key >> 4) * 0x9E3779B97F4A7C15ull >> 17);
-}
-
-PyObject *
-table_get(Table *table, const void *address)
-{
-    uintptr_t key = (uintptr_t)address;
-    for (size_t at = spread(key) & table->mask;; at = (at + 1) & table->mask) {
-        if (table->slots[at].key == key) {
-            return table->slots[at].value;
-        }
-        if (table->slots[at].key == 0) {
-            return NULL;
-        }
-    }
-}
-
-static int
-resize(Table *table)
-{
-    size_t size = 64;
-    while (size < table->used * 4) {
-        size *= 2;
-    }
-    Slot *fresh = PyMem_Calloc(size, sizeof(Slot)), *slots = table->slots;
-    if (fresh == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (size_t from = 0; from <= table->mask; from++) {
-        if (slots[from].key > REMOVED) {
-            size_t at = spread(slots[from].key) & (size - 1);
-            while (fresh[at].key != 0) {
-                at = (at + 1) & (size - 1);
-            }
-            fresh[at] = slots[from];
-        }
-    }
-    PyMem_Free(slots);
-    table->slots = fresh;
-    table->mask = size - 1;
-    table->filled = table->used;
-    return 0;
-}
-
-/* Forget tasks that have ended (unless they were cancelled: whoever awaits them may still ask why) or died. */
-static void
-forget_ended(Table *table)
-{
-    for (size_t at = 0; at <= table->mask; at++) {
-        PyObject *value = table->slots[at].value;
-        if (table->slots[at].key > REMOVED && Py_IS_TYPE(value, TaskState_Type)) {
-            TaskState *state = (TaskState *)value;
-            int dead = state->reference != NULL && weak_target(state->reference) == Py_None;
-            if (dead || (state->done && !state->cancel_cause.set)) {
-                table->slots[at].key = REMOVED;
-                table->slots[at].value = NULL;
-                table->used--;
-                Py_DECREF(value);
-            }
-        }
-    }
-}
-
-int
-table_set(Table *table, const void *address, PyObject *value)
-{
-    uintptr_t key = (uintptr_t)address;
-    if ((table->filled + 1) * 3 > table->mask * 2) {
-        if (table == core.tasks) {
-            forget_ended(table);
-        }
-        if (resize(table) < 0) {
-            return -1;
-        }
-    }
-    for (size_t at = spread(key) & table->mask;; at = (at + 1) & table->mask) {
-        Slot *slot = &table->slots[at];
-        if (slot->key == key) {
-            PyObject *previous = slot->value;
-            slot->value = Py_NewRef(value);
-            Py_DECREF(previous);
-            return 0;
-        }
-        if (slot->key == 0) {
-            slot->key = key;
-            slot->value = Py_NewRef(value);
-            table->used++;
-            table->filled++;
-            return 0;
-        }
-    }
-}
-
-void
-table_remove(Table *table, const void *address)
-{
-    uintptr_t key = (uintptr_t)address;
-    for (size_t at = spread(key) & table->mask; table->slots[at].key != 0; at = (at + 1) & table->mask) {
-        if (table->slots[at].key == key) {
-            PyObject *value = table->slots[at].value;
-            table->slots[at].key = REMOVED;
-            table->slots[at].value = NULL;
-            table->used--;
-            Py_DECREF(value);
-            return;
-        }
-    }
-}
-
-Table *
-table_new(void)
-{
-    Table *table = (Table *)Table_Type->tp_alloc(Table_Type, 0);
-    if (table != NULL) {
-        table->slots = PyMem_Calloc(64, sizeof(Slot));
-        table->mask = 63;
-        if (table->slots == NULL) {
-            Py_DECREF(table);
-            PyErr_NoMemory();
-            return NULL;
-        }
-    }
-    return table;
-}
-
-static void
-table_dealloc(PyObject *self)
-{
-    Table *table = (Table *)self;
-    PyTypeObject *type = Py_TYPE(self);
-    if (table->slots != NULL) {
-        for (size_t at = 0; at <= table->mask; at++) {
-            Py_XDECREF(table->slots[at].value);
-        }
-        PyMem_Free(table->slots);
-    }
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyObject *
-find(Table *table, PyObject *key)
-{
-    void *address = PyLong_AsVoidPtr(key);
-    if (address == NULL) {
-        return NULL;
-    }
-    if (table == core.tasks) {
-        TaskState *state = (TaskState *)table_get(table, address);
-        if (state != NULL && state->reference != NULL && weak_target(state->reference) == Py_None) {
-            table_remove(table, address);
-            return NULL;
-        }
-        return (PyObject *)state;
-    }
-    return table_get(table, address);
-}
-
-static PyObject *
-table_method_get(PyObject *self, PyObject *const *args, Py_ssize_t count)
-{
-    PyObject *value = count > 0 ? find((Table *)self, args[0]) : NULL;
-    if (value == NULL) {
-        if (PyErr_Occurred()) {
-            return NULL;
-        }
-        value = count > 1 ? args[1] : Py_None;
-    }
-    return Py_NewRef(value);
-}
-
-static PyObject *
-table_method_pop(PyObject *self, PyObject *const *args, Py_ssize_t count)
-{
-    PyObject *value = table_method_get(self, args, count);
-    if (value != NULL && count > 0) {
-        table_remove((Table *)self, PyLong_AsVoidPtr(args[0]));
-    }
-    return value;
-}
-
-static int
-table_contains(PyObject *self, PyObject *key)
-{
-    return find((Table *)self, key) != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
-}
-
-static PyObject *
-table_subscript(PyObject *self, PyObject *key)
-{
-    PyObject *value = find((Table *)self, key);
-    if (value == NULL && !PyErr_Occurred()) {
-        PyErr_SetObject(PyExc_KeyError, key);
-    }
-    return Py_XNewRef(value);
-}
-
-static int
-table_assign(PyObject *self, PyObject *key, PyObject *value)
-{
-    void *address = PyLong_AsVoidPtr(key);
-    if (address == NULL) {
-        return -1;
-    }
-    if (value == NULL) {
-        table_remove((Table *)self, address);
-        return 0;
-    }
-    return table_set((Table *)self, address, value);
-}
-
-static Py_ssize_t
-table_length(PyObject *self)
-{
-    return (Py_ssize_t)((Table *)self)->used;
-}
-
-static PyObject *
-table_method_values(PyObject *self, PyObject *Py_UNUSED(ignored))
-{
-    Table *table = (Table *)self;
-    PyObject *list = PyList_New(0);
-    for (size_t at = 0; list != NULL && at <= table->mask; at++) {
-        if (table->slots[at].key > REMOVED && PyList_Append(list, table->slots[at].value) < 0) {
-            Py_CLEAR(list);
-        }
-    }
-    return list;
-}
-
-static PyMethodDef table_methods[] = {
-    {"get", (PyCFunction)(void (*)(void))table_method_get, METH_FASTCALL, NULL},
-    {"pop", (PyCFunction)(void (*)(void))table_method_pop, METH_FASTCALL, NULL},
-    {"values", table_method_values, METH_NOARGS, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyType_Slot table_slots[] = {
-    {Py_tp_dealloc, table_dealloc},
-    {Py_tp_methods, table_methods},
-    {Py_mp_subscript, table_subscript},
-    {Py_mp_ass_subscript, table_assign},
-    {Py_mp_length, table_length},
-    {Py_sq_contains, table_contains},
-    {0, NULL},
-};
-
-static PyType_Spec table_spec = {
-    "asyncio_trace.tracer.native_core._native.Table", sizeof(Table), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, table_slots,
-};
-
-/* -- sentinels -------------------------------------------------------------------------------------------------------- */
-
-static void
-sentinel_dealloc(PyObject *self)
-{
-    Sentinel *sentinel = (Sentinel *)self;
-    PyTypeObject *type = Py_TYPE(self);
-    if (sentinel->table != NULL) {
-        table_remove(sentinel->table, (void *)sentinel->address);
-        Py_DECREF(sentinel->table);
-    }
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyObject *
-sentinel_call(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
-{
-    Py_RETURN_NONE; /* the trace has ended meanwhile */
-}
-
-static PyMemberDef sentinel_members[] = {
-    {"future", T_LONGLONG, offsetof(Sentinel, future), READONLY, NULL},
-    {"address", T_ULONGLONG, offsetof(Sentinel, address), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyType_Slot sentinel_slots[] = {
-    {Py_tp_dealloc, sentinel_dealloc},
-    {Py_tp_call, sentinel_call},
-    {Py_tp_members, sentinel_members},
-    {0, NULL},
-};
-
-static PyType_Spec sentinel_spec = {
-    "asyncio_trace.tracer.native_core._native.Sentinel", sizeof(Sentinel), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, sentinel_slots,
-};
-
 int
 state_init(PyObject *module)
 {
     struct { PyTypeObject **type; PyType_Spec *spec; const char *name; } all[] = {
         {&TaskState_Type, &task_spec, "TaskState"},
         {&LoopState_Type, &loop_spec, "LoopState"},
-        {&Table_Type, &table_spec, "Table"},
-        {&Sentinel_Type, &sentinel_spec, "Sentinel"},
     };
     for (size_t index = 0; index < sizeof all / sizeof *all; index++) {
         PyObject *type = PyType_FromSpec(all[index].spec);

@@ -31,6 +31,16 @@ task_of_step(PyObject *callback)
 }
 
 PyObject *
+any_task_of_step(PyObject *callback)
+{
+    PyObject *task = task_of_step(callback);
+    if (task == NULL && PyMethod_Check(callback)) {
+        task = PyMethod_GET_SELF(callback); /* a task in Python */
+    }
+    return task;
+}
+
+PyObject *
 task_waits_on(PyObject *task)
 {
     PyObject *future = get_by(parts.task_waiter, core.task_type, task, names._fut_waiter);
@@ -66,12 +76,13 @@ coroutine_name(PyObject *coro)
 TaskState *
 task_created(LoopState *loop, PyObject *task, Frame *frame, int flags)
 {
-    Cause cause = current_cause(loop, frame);
+    int64_t at;
+    Cause cause = current_cause_at(loop, frame, &at);
     TaskState *state = task_state_new(task);
     if (state == NULL) {
         return NULL;
     }
-    cause.ns = now();
+    cause.ns = at;
     state->wake = cause;
     Py_CLEAR(loop->nascent); /* this is what was being made */
     int64_t parent = loop->current != NULL && cause.kind == WAKER_TASK ? loop->current->id : 0;
@@ -123,37 +134,72 @@ task_woken(LoopState *loop, PyObject *task, TaskState *state, PyObject *future, 
     }
 }
 
+/* N of a default name `Task-N`, which is told as its number; -1 of another. */
+static int64_t
+default_name(PyObject *name)
+{
+    if (PyLong_CheckExact(name)) { /* nobody has asked for it, so it is not made yet */
+        int64_t number = PyLong_AsLongLong(name);
+        if (number == -1 && PyErr_Occurred()) {
+            PyErr_Clear();
+        }
+        return number;
+    }
+    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
+    if (!PyUnicode_IS_ASCII(name) || length <= 5 || length >= 24) {
+        return -1;
+    }
+    const char *text = (const char *)PyUnicode_1BYTE_DATA(name);
+    int64_t number = 0;
+    if (memcmp(text, "Task-", 5) != 0 || text[5] == '0') {
+        return -1;
+    }
+    for (Py_ssize_t at = 5; at < length; at++) {
+        if (text[at] < '0' || text[at] > '9') {
+            return -1;
+        }
+        number = number * 10 + (text[at] - '0');
+    }
+    return number;
+}
+
+/* A task's name, or the number of its default name. New reference, or NULL. */
+static PyObject *
+name_of_task(PyObject *task)
+{
+    if (parts.task_name_at != 0 && Py_IS_TYPE(task, core.task_type)) {
+        return Py_XNewRef(*(PyObject **)((char *)task + parts.task_name_at));
+    }
+    PyObject *name = PyObject_CallMethodNoArgs(task, names.get_name);
+    if (name == NULL) {
+        PyErr_Clear(); /* a subclass has one of its own */
+    }
+    return name;
+}
+
 /* Record the task's name if it is new. */
 static void
 note_name(PyObject *task, TaskState *state)
 {
-    PyObject *name = PyObject_CallMethodNoArgs(task, names.get_name);
-    if (name == NULL) {
-        PyErr_Clear(); /* a subclass has one of its own */
+    PyObject *name = name_of_task(task);
+    if (name == NULL || name == state->name || (!PyUnicode_CheckExact(name) && !PyLong_CheckExact(name))) {
+        Py_XDECREF(name);
         return;
     }
-    if (name != state->name && PyUnicode_CheckExact(name)
-        && (state->name == NULL || PyUnicode_Compare(name, state->name) != 0)) {
-        Py_XSETREF(state->name, Py_NewRef(name));
-        Py_ssize_t length = PyUnicode_GET_LENGTH(name);
-        int64_t number = 0;
-        int is_default = PyUnicode_IS_ASCII(name) && length > 5 && length < 24;
-        if (is_default) {
-            const char *text = (const char *)PyUnicode_1BYTE_DATA(name);
-            is_default = memcmp(text, "Task-", 5) == 0 && text[5] != '0';
-            for (Py_ssize_t at = 5; is_default && at < length; at++) {
-                is_default = text[at] >= '0' && text[at] <= '9';
-                number = number * 10 + (text[at] - '0');
-            }
-        }
-        if (is_default) {
-            int64_t fields[] = {state->id, number};
-            stream_record(NUMBERED_NAME, fields, 2);
-        }
-        else {
-            int64_t fields[] = {state->id, ask_number("name_string", name)};
-            stream_record(TASK_NAMED, fields, 2);
-        }
+    int64_t number = default_name(name);
+    int is_same = 0;
+    if (state->name != NULL) {
+        is_same = number >= 0 ? default_name(state->name) == number
+                              : PyUnicode_Check(state->name) && PyUnicode_Compare(name, state->name) == 0;
+    }
+    Py_XSETREF(state->name, Py_NewRef(name));
+    if (!is_same && number >= 0) {
+        int64_t fields[] = {state->id, number};
+        stream_record(NUMBERED_NAME, fields, 2);
+    }
+    else if (!is_same) {
+        int64_t fields[] = {state->id, ask_number("name_string", name)};
+        stream_record(TASK_NAMED, fields, 2);
     }
     Py_DECREF(name);
 }
@@ -174,9 +220,9 @@ record_step(const TaskState *state, const LoopState *loop, int64_t start, int64_
 static int64_t
 id_of_awaited(LoopState *loop, PyObject *future)
 {
-    PyObject *known = table_get(core.futures, future);
-    if (known != NULL) {
-        return PyLong_AsLongLong(known);
+    int64_t known = table_number(core.futures, future);
+    if (known != 0) {
+        return known;
     }
     if (PyObject_TypeCheck(future, core.task_type)) {
         TaskState *other = task_state(future);
@@ -190,19 +236,7 @@ id_of_awaited(LoopState *loop, PyObject *future)
             return other->id; /* a task in Python */
         }
     }
-    return future_follow(loop, future, 0, 0);
-}
-
-static int
-is_done(PyObject *task)
-{
-    PyObject *state = get_by(parts.future_state, core.future_type, task, names._state);
-    int done = state != NULL && PyUnicode_CompareWithASCIIString(state, "PENDING") != 0;
-    Py_XDECREF(state);
-    if (PyErr_Occurred()) {
-        PyErr_Clear();
-    }
-    return done;
+    return future_follow(loop, future, 0, 0, now());
 }
 
 /* Record a step that has ended; times since the trace began. */
@@ -241,7 +275,7 @@ task_step_over(LoopState *loop, TaskState *state, PyObject *task, const Cause *c
             failed(0);
         }
     }
-    else if (is_done(task)) {
+    else if (!is_pending(task)) {
         int64_t exception = 0;
         PyObject *error = NULL;
         note_name(task, state);
@@ -302,19 +336,27 @@ void
 run_over(LoopState *loop, int64_t end)
 {
     Py_ssize_t count = PyList_GET_SIZE(loop->fresh);
-    int cancelled = 0;
+    if (count == 0) {
+        return;
+    }
+    int cancelled = 0, maybe = loop->cancel_calls != core.cancel_calls || !are_cancels_counted(); /* else only a task in Python can have been */
+    loop->cancel_calls = core.cancel_calls;
     for (Py_ssize_t index = 0; index < count && !cancelled; index++) {
         PyObject *task = PyList_GET_ITEM(loop->fresh, index);
-        TaskState *state = task_state(task);
-        cancelled = state != NULL && cancelling(task) > state->cancels;
+        if (maybe || !PyObject_TypeCheck(task, core.task_type)) {
+            TaskState *state = task_state(task);
+            cancelled = state != NULL && cancelling(task) > state->cancels;
+        }
     }
     if (cancelled) {
         PyObject *ns = PyLong_FromLongLong(end);
         Py_XDECREF(ask_slow("check_fresh", (PyObject *)loop, ns, NULL));
         Py_XDECREF(ns);
     }
-    if (PyList_GET_SIZE(loop->fresh) > 0 && PyList_SetSlice(loop->fresh, 0, PY_SSIZE_T_MAX, NULL) < 0) {
-        PyErr_Clear();
+    for (count = PyList_GET_SIZE(loop->fresh); count > 0; count = PyList_GET_SIZE(loop->fresh)) {
+        PyObject *task = PyList_GET_ITEM(loop->fresh, count - 1); /* one by one: the list keeps its memory */
+        Py_SET_SIZE(loop->fresh, count - 1);
+        Py_DECREF(task);
     }
 }
 

@@ -112,7 +112,7 @@ sample(const Watched *watched, int64_t asked)
         int64_t since = loop->current != NULL ? loop->step_start : watched->since;
         PyObject *frames = frames_of_run(loop);
         long long task = loop->current == NULL ? 0 : loop->current->id;
-        PyObject *about = Py_BuildValue("(LLL)", task, (long long)since, (long long)(system_clock() - asked));
+        PyObject *about = Py_BuildValue("(LLL)", task, (long long)since, (long long)(plain_clock() - asked));
         if (frames == NULL || about == NULL) {
             failed(0);
         }
@@ -168,7 +168,7 @@ watch_loops(void *unused)
         until.tv_sec += (time_t)(ns / 1000000000);
         until.tv_nsec = (long)(ns % 1000000000);
         pthread_cond_timedwait(&W.wake, &W.mutex, &until);
-        int64_t asked = system_clock();
+        int64_t asked = plain_clock();
         if (W.stopping || !look(asked) || is_finalizing()) {
             continue;
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from functools import partial
@@ -68,7 +67,7 @@ class NativeCore(PythonCore):
         recorder.add(LoopStarted, state.id, state.select_end, name, recorder.thread())
         state.run_end = recorder.clock()
         setattr(loop, ATTRIBUTE, state)
-        if recorder.clock is time.monotonic_ns:
+        if recorder.clock is _native.clock:
             _native.watch(state, period_ns(self.block_threshold_ns))
         for task in tasks_of(loop):
             if id(task) not in self.tasks.by_address:
@@ -131,21 +130,11 @@ class NativeCore(PythonCore):
 
 
 class NativeFutures(Futures):
-    """Futures whose sentinels are the extension's."""
+    """Futures of asyncio's in C have no sentinel, see types.c; those of all others are the extension's."""
 
     def __init__(self, recorder: NativeRecorder, table: Any) -> None:
         self._table = table
         super().__init__(recorder)
-
-    def hide(self) -> None:
-        """Hide sentinels from the program."""
-        super().hide()
-        _native.hide_sentinels(True)
-
-    def release(self) -> None:
-        """Leave every future as if we had never been there."""
-        _native.hide_sentinels(False)
-        super().release()
 
     def _new_table(self) -> dict[int, int]:
         table: dict[int, int] = self._table

@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 from asyncio_trace.tracer import await_stack, crowds
 from asyncio_trace.tracer.native_core import _native
-from asyncio_trace.tracer.python_core.callbacks import StepCallbacks, probe_step_type
+from asyncio_trace.tracer.python_core.callbacks import PY_STEPS, StepCallbacks, probe
 from asyncio_trace.tracer.tasks import YIELDED
 
 __all__ = ["StepCallbacks", "set_up"]
@@ -38,16 +38,17 @@ def set_up() -> None:
     reader: Any = asyncio.StreamReader
     semaphore: Any = asyncio.Semaphore
     weak_set: Any = WeakSet()
+    step_type, probed = probe()
     _native.set_up(
         {
             "future_type": future_type,
             "task_type": task_type,
-            "step_type": probe_step_type(),
+            "step_type": step_type,
+            "probed_task": probed,
+            "python_steps": tuple(PY_STEPS),
             "iterator_type": await_stack.future_iterator(),
             "handle": events.Handle,
             "timer_handle": events.TimerHandle,
-            "add_done_callback": future_type.add_done_callback,
-            "empty_context": Context(),
             "sleep_over": futures._set_result_unless_cancelled,  # type: ignore[attr-defined]
             "call_soon_inner": inner._call_soon,
             "plain_handle_run": plain_run,

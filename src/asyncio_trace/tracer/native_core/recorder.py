@@ -52,7 +52,7 @@ class NativeRecorder(Recorder):
     """
 
     def __init__(self, sink: Sink, clock: Callable[[], int] = time.monotonic_ns) -> None:
-        super().__init__(sink, clock)
+        super().__init__(sink, _native.clock if clock is time.monotonic_ns else clock)
         target = getattr(sink, "target", None)
         if target is None:
             raise UsageError("the native core writes to files only; use --core python")
@@ -67,7 +67,7 @@ class NativeRecorder(Recorder):
     def begin(self, slow: Any) -> tuple[Any, Any]:
         """Begin to record; `slow` is what the extension calls for all that is rare. The tables of tasks and of futures."""
         self._slow = slow
-        clock = None if self.clock is time.monotonic_ns else self.clock
+        clock = None if self.clock is _native.clock else self.clock
         tables: tuple[Any, Any] = _native.begin(self, slow, clock, self.origin, *self._target)
         return tables
 

@@ -102,8 +102,8 @@ class Slow:
         cause = tasks.inherited_cancel(future) or causes.time_limit(loop, sys._getframe(1)) or state.wake
         tasks.cancel_requested(task, state, cause)
 
-    def follow_python_future(self, future: Any, number: int) -> None:
-        """Follow a future that is not asyncio's own in C."""
+    def follow_in_python(self, future: Any, number: int) -> None:
+        """Follow a future that does not tell the extension when it is resolved: one in Python, or a task not known."""
         self._core.futures.follow(future, number)
 
     def first_seen(self, loop: Any, task: Any, callback: Any) -> Any:

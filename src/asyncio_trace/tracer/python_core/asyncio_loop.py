@@ -263,15 +263,16 @@ def _making(core: PythonCore, original: dict[str, Method]) -> dict[str, Method]:
 
     def is_running(self: Any) -> bool:
         loop = self._asyncio_trace
+        running = self._thread_id is not None
         if loop and loop.nascent is not None:
-            # an eager task asks this of its loop, last thing before its first step
+            # an eager task asks this of its loop, last thing before its first step, which waits if the loop does not run
             try:
                 task, loop.nascent = loop.nascent(), None
-                if task is not None and id(task) not in tasks.by_address and task.get_coro() is not None:
+                if running and task is not None and id(task) not in tasks.by_address and task.get_coro() is not None:
                     tasks.eager_begins(loop, task, _getframe(1))
             except Exception as error:
                 recorder.failed(error, lost=1)
-        return self._thread_id is not None
+        return running
 
     def run_in_executor(self: Any, executor: Any, func: Any, *args: Any) -> Any:
         loop = self._asyncio_trace or state_of(self)

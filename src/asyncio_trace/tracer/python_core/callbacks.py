@@ -15,7 +15,8 @@ from asyncio_trace.tracer.tasks import Tasks
 
 _PY_TASK: Any = asyncio.tasks._PyTask  # type: ignore[attr-defined]
 _PY_STEP = _PY_TASK._Task__step
-_PY_STEPS = frozenset((_PY_STEP, _PY_TASK._Task__wakeup))
+PY_STEPS = frozenset((_PY_STEP, _PY_TASK._Task__wakeup))
+"""What bound methods that run a task in Python are methods of."""
 
 
 class StepCallbacks:
@@ -23,18 +24,18 @@ class StepCallbacks:
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
-        self.step_type: type = probe_step_type()
+        self.step_type: type = probe()[0]
 
     @staticmethod
     def is_python_step(callback: Any) -> bool:
         """Whether it is a step or wake-up of a task in Python."""
-        return type(callback) is MethodType and callback.__func__ in _PY_STEPS
+        return type(callback) is MethodType and callback.__func__ in PY_STEPS
 
     def is_step(self, callback: Any) -> bool:
         """Whether it is a step or wake-up of any task."""
         kind = type(callback)
         if kind is MethodType:
-            return callback.__func__ in _PY_STEPS
+            return callback.__func__ in PY_STEPS
         return kind is self.step_type or (kind is BuiltinFunctionType and callback.__name__ == "task_wakeup")
 
     def found(self, loop: LoopState, task: Any) -> TaskState:
@@ -49,8 +50,8 @@ class StepCallbacks:
         return self._tasks.found(loop, task)
 
 
-def probe_step_type() -> type:
-    """Type of the callback of a C task's first step, learned from a task on a loop that only listens."""
+def probe() -> tuple[type, Any]:
+    """Type of the callback of a C task's first step, and the task that it was learned from, on a loop that only listens."""
     seen: list[type] = []
 
     class Loop:
@@ -71,4 +72,4 @@ def probe_step_type() -> type:
     task: Any = asyncio.Task(coroutine, loop=Loop(), name="asyncio-trace probe")  # type: ignore[arg-type]
     task._log_destroy_pending = False
     coroutine.close()
-    return seen[0]
+    return seen[0], task

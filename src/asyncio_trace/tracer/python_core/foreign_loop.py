@@ -305,14 +305,15 @@ def _making(core: PythonCore, original: dict[str, Method]) -> dict[str, Method]:
 
     def is_running(self: Any) -> Any:
         loop = getattr(self, ATTRIBUTE, None)
+        running = plain("is_running")(self)  # type: ignore[misc]
         if loop and loop.nascent is not None:
             try:
                 task, loop.nascent = loop.nascent(), None
-                if task is not None and id(task) not in tasks.by_address and task.get_coro() is not None:
+                if running and task is not None and id(task) not in tasks.by_address and task.get_coro() is not None:
                     tasks.eager_begins(loop, task, _getframe(1))
             except Exception as error:
                 recorder.failed(error, lost=1)
-        return plain("is_running")(self)  # type: ignore[misc]
+        return running
 
     def run_in_executor(self: Any, executor: Any, func: Any, *args: Any) -> Any:
         loop = getattr(self, ATTRIBUTE, None) or state_of(self)
