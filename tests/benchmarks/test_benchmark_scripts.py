@@ -72,6 +72,7 @@ def test_what_if_predicts_and_really_runs() -> None:
 
 def test_otlp_speed_compares_with_the_sdk() -> None:
     """A few requests go to a collector both ways, and the table has a row for each."""
+    pytest.importorskip("pyperf")
     done = run("otlp_speed.py", "--requests", "2", "--rounds", "1", "--markdown")
     assert done.returncode == 0, done.stderr
     assert [row.split(" | ")[0] for row in done.stdout.splitlines()[2:4]] == ["| SDK, batch span processor", "| asyncio-trace"]
@@ -80,6 +81,7 @@ def test_otlp_speed_compares_with_the_sdk() -> None:
 
 def test_live_export_accounts_for_every_span() -> None:
     """A service that runs just long enough to be exported live gives a table, and all its spans are accounted for."""
+    pytest.importorskip("pyperf")
     done = run("live_export.py", "--seconds", "7", "--rate", "20", "--rounds", "1", "--markdown")
     assert done.returncode == 0, done.stderr
     assert [row.split(" | ")[0] for row in done.stdout.splitlines()[2:4]] == ["| to a file", "| live"]

@@ -177,18 +177,17 @@ class Names:
         return forms if self._is_set(first) else [*forms, alone[1]]
 
     @cached_property
-    def _numbers(self) -> dict[str, dict[int, int]]:
-        numbers: dict[str, dict[int, int]] = {}
+    def _of_kind(self) -> dict[str, set[int]]:
+        ids: dict[str, set[int]] = {}
         for wait in self._waits:
             if wait.awaited.id is not None:
-                of_kind = numbers.setdefault(wait.kind.partition(".")[0], {})
-                of_kind.setdefault(wait.awaited.id, len(of_kind) + 1)
-        return numbers
+                ids.setdefault(wait.kind.partition(".")[0], set()).add(wait.awaited.id)
+        return ids
 
     def number(self, kind: str, resource: int) -> str:
-        """`#2` for the second lock, event, queue, ... that the trace waits on; nothing if it waits on no other one."""
-        of_kind = self._numbers.get(kind.partition(".")[0], {})
-        return f"#{count(of_kind[resource])}" if len(of_kind) > 1 and resource in of_kind else ""
+        """`#8` for a lock, event, queue, ...: its id, as findings have it too; nothing if the trace waits on no other one."""
+        of_kind = self._of_kind.get(kind.partition(".")[0], ())
+        return f"#{resource}" if len(of_kind) > 1 and resource in of_kind else ""
 
 
 def squeezed(forms: Sequence[Name], room: int, ellipsis: str) -> Name:
