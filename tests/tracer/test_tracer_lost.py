@@ -165,6 +165,25 @@ def test_exceptions_that_nobody_retrieves(tracing: Tracing, loop_kind: LoopKind)
     assert (lost["KeyError"].name, lost["KeyError"].raised_at) == ("", None)
 
 
+def test_a_collection_loses_the_exception_of_a_task_that_is_known(trace_main: Callable[[Main], Traced]) -> None:
+    """A task that dies in a circle, which takes its weak references from it before it complains, is still told by its id."""
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: None)
+        circle: list[object] = [asyncio.create_task(failing(), name="lost")]
+        circle.append(circle)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        del circle
+        gc.collect()
+
+    trace = trace_main(main).trace
+    (task,) = (task for task in trace.tasks if task.name == "lost")
+    (lost,) = trace.witnesses.lost_exceptions
+    assert (lost.id, lost.name) == (task.id, "lost")
+
+
 def test_an_exception_that_is_retrieved_is_not_lost(trace_main: Callable[[Main], Traced]) -> None:
     """Whoever awaits it, or looks at it, has seen it."""
 

@@ -44,6 +44,9 @@ class Tasks:
         self._futures = futures
         self._stacks = stacks
         self.by_address = self._new_table()
+        self._gone: dict[int, int] = {}
+        """Ids of tasks that died since the last one was made, by address: a collection clears references before it lets tasks
+        complain of exceptions that nobody retrieved."""
         futures.tasks = self.by_address
         self._watching = False
         self.finish_step = self._build_finish_step()
@@ -106,6 +109,14 @@ class Tasks:
                 self.cancel_requested(task, made, cause)
         loop.fresh.clear()
 
+    def id_of(self, task: Any) -> int:
+        """Id of a task that may be about to die; 0 if it is not known."""
+        state = self.by_address.get(id(task))
+        if state is None:
+            return self._gone.get(id(task), 0)
+        known = state.reference is None or state.reference() is task  # without one it is forgotten when its memory is let go
+        return state.id if known else 0
+
     def note_name(self, task: Any, state: TaskState) -> None:
         """Record the task's name if it is new."""
         try:
@@ -163,6 +174,7 @@ class Tasks:
         return {}
 
     def _add(self, task: Any) -> TaskState:
+        self._gone.clear()
         state = TaskState(self._recorder.next_id())
         state.reference = TaskReference(task, self._forget)
         self.by_address[id(task)] = state
@@ -171,7 +183,9 @@ class Tasks:
         return state
 
     def _forget(self, reference: TaskReference) -> None:
-        self.by_address.pop(reference.address, None)
+        state = self.by_address.pop(reference.address, None)
+        if state is not None:
+            self._gone[reference.address] = state.id
 
     def _record_created(
         self, loop: LoopState, task: Any, state: TaskState, now: int, parent: int, site: int, flags: int

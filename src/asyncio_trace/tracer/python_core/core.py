@@ -107,10 +107,9 @@ class PythonCore:
 
     def _id_of(self, future: Any) -> int:
         """Id of a task or future; 0 if it is not known any more."""
-        state = self.tasks.by_address.get(id(future))
-        if state is not None and (state.reference is None or state.reference() is future):
-            return state.id  # without a reference it is forgotten when the task's memory is let go
-        return 0 if isinstance(future, asyncio.Task) else self.futures.by_address.get(id(future), 0)
+        if isinstance(future, asyncio.Task):
+            return self.tasks.id_of(future)
+        return self.tasks.id_of(future) or self.futures.by_address.get(id(future), 0)
 
     def handle_run_method(self, original: Method) -> Method:
         """Replacement for `Handle._run`, for handles that are none of ours: I/O readiness, signals, and what was queued
