@@ -337,7 +337,7 @@ HEALTHY: tuple[Part, ...] = (
 
 def deadlock(d: Draw) -> str:
     """Locks taken in a circle, or twice, or by a child of the holder, which waits for it; a timeout ends it."""
-    kind = d.either("circle", "circle", "itself", "child", "one gives up")
+    kind = d.either("circle", "circle", "itself", "child", "gather", "group", "one gives up")
     if kind == "itself":
         return f"""
 async def {d.name}_inner(lock):
@@ -366,6 +366,25 @@ async def {d.name}():
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout({d.seconds(0.3, 2)}), lock:
             await asyncio.create_task({d.name}_child(lock))
+"""
+    if kind in ("gather", "group"):
+        waits = f"await asyncio.gather({d.name}_child(lock, {d.seconds(0.01, 0.1)}), asyncio.sleep(0.01))"
+        if kind == "group":
+            waits = f"""async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.sleep(0.01))
+                group.create_task({d.name}_child(lock, {d.seconds(0.01, 0.1)}))"""
+        return f"""
+async def {d.name}_child(lock, seconds):
+    await asyncio.sleep(seconds)
+    async with lock:  # rule: deadlock
+        await asyncio.sleep(0)
+
+
+async def {d.name}():
+    lock = asyncio.Lock()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout({d.seconds(0.3, 2)}), lock:
+            {waits}
 """
     number = d.count(2, 4)
     wait = f"""

@@ -1,8 +1,8 @@
 """Rule `deadlock`: tasks that wait on each other, or on a lock, in a circle.
 
 A wait is stuck if all that could end it are tasks that are stuck at the same time: the holders of a lock or of a semaphore's
-units, or the task that is awaited. What is left when all that is not so is taken away is a deadlock, however many take part,
-and even if a timeout ended it.
+units, the task that is awaited, or what is not done yet of a gather, a task group or `asyncio.wait`. What is left when all that
+is not so is taken away is a deadlock, however many take part, and even if a timeout ended it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Stuck:
     end: int
     at: Site | None
     resource: int
-    """The lock or semaphore; 0 if it waits on a task."""
+    """The lock or semaphore; 0 if it waits on tasks."""
     by: list[_Hold]
     """The tasks that could have ended it in its last moment."""
     on: list[tuple[_Stuck, _Hold]] = field(default_factory=list)
@@ -65,19 +65,25 @@ def _candidates(trace: Trace) -> list[_Stuck]:
     waits = trace.waits.columns
     number = trace.wait_kinds.number
     on_lock = np.isin(waits.kind, [number("lock"), number("semaphore")]) & (waits.awaited_id != 0)
-    if not on_lock.any() and not (waits.awaited_task_row != NONE).any():
+    on_several = np.zeros(len(waits), np.bool_)
+    on_several[trace.members.columns.wait] = True
+    on_something = on_lock | on_several | (waits.awaited_task_row != NONE)
+    if not on_something.any():
         return []
-    chosen = np.flatnonzero((on_lock | (waits.awaited_task_row != NONE)) & (waits.task_row != NONE))
+    chosen = np.flatnonzero(on_something & (waits.task_row != NONE))
     ends = np.where(waits.ready_ns[chosen] == NEVER, trace.program.duration_ns, waits.ready_ns[chosen])
     lengths = ends - waits.start_ns[chosen]
     order = np.argsort(-lengths, kind="stable")[:_MOST]
     order = order[lengths[order] >= _LEAST_NS]
-    holds = _Holds(trace)
+    holds, members = _Holds(trace), _Members(trace)
     found = []
     for wait, end in zip(chosen[order].tolist(), ends[order].tolist(), strict=True):
         on = int(waits.awaited_task_row[wait])
-        resource = 0 if on != NONE else int(waits.awaited_id[wait])
-        by = [_Hold(on, 0, end, None)] if on != NONE else holds.of(resource, end - _LEAST_NS)
+        resource = int(waits.awaited_id[wait]) if on_lock[wait] else 0
+        if on != NONE:
+            by = [_Hold(on, 0, end, None)]
+        else:
+            by = holds.of(resource, end - _LEAST_NS) if on_lock[wait] else members.of(wait, end)
         if by:
             at = own_line(trace.stacks[int(waits.stack[wait])])
             found.append(_Stuck(int(waits.task_row[wait]), int(waits.start_ns[wait]), end, at, resource, by))
@@ -107,6 +113,26 @@ class _Holds:
                     return []
                 found.append(_Hold(row, int(holds.from_ns[hold]), end, None if site == NONE else self._trace.sites[site]))
         return found
+
+
+class _Members:
+    """What waits for several are for, looked up by the wait."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._members, self._tasks = trace.members.columns, trace.tasks.columns
+        self._order: Int64 = np.argsort(self._tasks.id, kind="stable")
+        self._ids = self._tasks.id[self._order]
+
+    def of(self, wait: int, ns: int) -> list[_Hold]:
+        """The tasks among them that are not done before an instant; none if there are futures that are not tasks."""
+        low, high = np.searchsorted(self._members.wait, [wait, wait + 1]).tolist()
+        ids = self._members.id[low:high]
+        place = np.searchsorted(self._ids, ids)
+        if not (self._ids[np.minimum(place, len(self._ids) - 1)] == ids).all():
+            return []
+        rows = self._order[place]
+        ended = self._tasks.ended_ns[rows]
+        return [_Hold(row, 0, ns, None) for row in rows[(ended == NEVER) | (ended >= ns)].tolist()]
 
 
 def _only_on_each_other(candidates: list[_Stuck]) -> list[_Stuck]:
