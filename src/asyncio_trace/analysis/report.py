@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from asyncio_trace.analysis.cancellations import CancellationTotal, by_origin
 from asyncio_trace.analysis.critical_path import CriticalPath, PathTotal, by_place, critical_path
 from asyncio_trace.analysis.finding import Finding
 from asyncio_trace.analysis.loop_load import NO_LAG, Lag, LoopLoad, lag, loop_loads
@@ -48,6 +49,8 @@ class Report:
     """Waits by kind, what took longest in all first."""
     resources: Sequence[ResourceTotal] = field(default=())
     """Locks, semaphores, queues, ..., what was waited for longest first."""
+    cancellations: Sequence[CancellationTotal] = field(default=())
+    """Who asked for them, the origin of most first."""
     loads: Sequence[LoopLoad] = field(default=())
     """Each loop over time."""
     lag: Lag = NO_LAG
@@ -86,6 +89,7 @@ def report(trace: Trace, *, block_threshold_ns: int = 100_000_000, path_of: int 
         path_asked=path_of is not None,
         kinds=by_kind(sums.waits),
         resources=by_resource(trace, sums.end_ns),
+        cancellations=by_origin(trace),
         loads=loop_loads(trace, sums.end_ns),
         lag=lag(trace),
     )

@@ -12,7 +12,7 @@ from asyncio_trace.analysis.report import Report
 from asyncio_trace.analysis.rules import incomplete_trace
 from asyncio_trace.analysis.totals import Await, LoopTotal, Step, Totals
 from asyncio_trace.model import Trace
-from asyncio_trace.terminal import path, resources, summary
+from asyncio_trace.terminal import cancellations, path, resources, summary
 from asyncio_trace.terminal.cells import Line, Picture, Span
 from asyncio_trace.terminal.findings import Findings
 from asyncio_trace.terminal.glyphs import ASCII, UNICODE
@@ -87,6 +87,7 @@ class _Drawing:
             ("kinds of wait, by time in all", self._kinds()),
             ("waits, by time in all", self._waits()),
             ("locks, semaphores and queues, by time waited for", self._resources()),
+            ("cancellations, by who asked for them", self._cancellations()),
             ("callbacks, by time running", self._callbacks()),
             ("loops", self._loops()),
             *self._loads(),
@@ -182,6 +183,13 @@ class _Drawing:
     def _resources(self) -> list[Line]:
         rows = [resources.row(total, self.names, self.wording) for total in self.report.resources]
         return self._table(resources.COLUMNS, rows, "resource")
+
+    def _cancellations(self) -> list[Line]:
+        rows = [
+            cancellations.row(total, self.names, self.wording, self._outcomes(total.outcomes))
+            for total in self.report.cancellations
+        ]
+        return self._table(cancellations.COLUMNS, rows, "origin")
 
     def _callbacks(self) -> list[Line]:
         columns = (

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from asyncio_trace.analysis.finding import Finding
 from asyncio_trace.analysis.report import Report
 from asyncio_trace.model import Site
-from asyncio_trace.terminal import summary
+from asyncio_trace.terminal import cancellations, summary
 from asyncio_trace.terminal.glyphs import UNICODE
 from asyncio_trace.terminal.load import lag_in_words, sparkline
 from asyncio_trace.terminal.markdown import code, escaped, table
@@ -53,6 +53,7 @@ class _Document:
         yield from self._kinds()
         yield from self._waits()
         yield from self._resources()
+        yield from self._cancellations()
         yield from self._steps()
         yield from self._jobs()
         yield from self._loads()
@@ -149,6 +150,20 @@ class _Document:
         ]  # fmt: skip
         head = ("resource", "held at", "waits", "waiting", "holds", "held", "longest hold", "most")
         yield from self._table("Locks, semaphores and queues", head, rows, 2)
+
+    def _cancellations(self) -> Iterator[str]:
+        rows = [
+            (
+                code(self.names.coroutine(total.coroutine)),
+                code(cancellations.asked_by(total, self.names, self.wording)),
+                code(place(total.at, self.wording, function=True)),
+                code(cancellations.came_through(total, self.names)),
+                count(total.tasks),
+                ", ".join(f"{count(number)} {outcome}" for outcome, number in total.outcomes.items()),
+            )
+            for total in self.report.cancellations
+        ]
+        yield from self._table("Cancellations", ("cancelled", "asked by", "at", "came through", "tasks", "ended"), rows, 4)
 
     def _steps(self) -> Iterator[str]:
         rows = []

@@ -31,6 +31,7 @@ def document(report: Report) -> dict[str, Any]:
         "wait_kinds": [asdict(total) for total in report.kinds],
         "waits": [asdict(total) | {"longest_at": encode.site(total.longest_at)} for total in sums.waits],
         "resources": [asdict(total) | {"held_at": encode.site(total.held_at)} for total in report.resources],
+        "cancellations": [asdict(total) | {"at": encode.site(total.at)} for total in report.cancellations],
         "callbacks": [asdict(total) for total in sums.callbacks],
         "loops": [asdict(total) for total in sums.loops],
         "longest_steps": [_step(step, report.block_threshold_ns, encode) for step in sums.steps],
