@@ -96,10 +96,11 @@ def is_running(loop: LoopState) -> bool:
         return False
     if not loop.foreign:
         return target._thread_id is not None
-    return type(target).is_running is not None and _running_loop() is target
+    return type(target).is_running is not None and running_loop() is target
 
 
-def _running_loop() -> Any:
+def running_loop() -> Any:
+    """The loop that runs in this thread, if one does."""
     events = sys.modules["asyncio.events"]
     return events._get_running_loop()
 

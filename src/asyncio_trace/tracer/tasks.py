@@ -24,7 +24,7 @@ from asyncio_trace.events.records import (
     YieldedStep,
 )
 from asyncio_trace.tracer.await_stack import NONE, AwaitStacks
-from asyncio_trace.tracer.causes import callback_name, current_cause, time_limit
+from asyncio_trace.tracer.causes import callback_name, current_cause, running_loop, time_limit
 from asyncio_trace.tracer.crowds import CODES, GATHERING, Crowds, leaves
 from asyncio_trace.tracer.futures import Futures
 from asyncio_trace.tracer.loop_state import ATTRIBUTE, Cause, EagerStep, LoopState, TaskReference, TaskState
@@ -131,6 +131,11 @@ class Tasks:
         """Have tasks tell who cancels them while they do not wait: from now on."""
         self._watching = True
 
+    def watch_cancels_of(self, task: Any, state: TaskState) -> None:
+        """Have a task that does not wait tell who cancels it."""
+        if self._watching and not state.wire:
+            stretch(task, state, self._tripped)
+
     def release(self) -> None:
         """Leave every task as if we had never been there."""
         for state in list(self.by_address.values()):
@@ -178,8 +183,8 @@ class Tasks:
         state = TaskState(self._recorder.next_id())
         state.reference = TaskReference(task, self._forget)
         self.by_address[id(task)] = state
-        if self._watching:
-            stretch(task, state, self._tripped)
+        if running_loop() is not None:  # else its first step is early enough: until then it may be looked at from outside
+            self.watch_cancels_of(task, state)
         return state
 
     def _forget(self, reference: TaskReference) -> None:

@@ -139,6 +139,8 @@ def build(recorder: Recorder, tasks: Tasks, original_run: Callable[[events.Handl
             loop.current = state
             loop.resolved = 0
             loop.step_wake = cause
+            if not state.steps and not callback.__self__.cancelling():
+                tasks.watch_cancels_of(callback.__self__, state)
             loop.step_start = start = clock()
             try:
                 self._context.run(callback, *self._args)
