@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -57,6 +57,7 @@ def test_a_trace_is_the_same_message(trace: Trace) -> None:
     assert ours(spans, origin) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(SPANS, min_size=1, max_size=5))
 def test_any_spans_are_the_same_message(spans: list[Span]) -> None:
     """Whatever the names, attributes, events, links and times: our message is the SDK's."""
@@ -65,6 +66,7 @@ def test_any_spans_are_the_same_message(spans: list[Span]) -> None:
     assert ours(spans, origin) == sdk_request(spans, resource_of(trace.program), SCOPE, origin.scope_version)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 63), st.integers(-1, 1))
 def test_numbers_of_every_length(bits: int, off: int) -> None:
     """Integers around each power of two come back as they were, also from an encoder that has met the key before."""
